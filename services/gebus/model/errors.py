@@ -1,0 +1,87 @@
+"""The errors of gebus.
+
+    GebusError                  root: everything gebus raises on purpose
+    |-- ContractError           the catalogue breaks a rule; carries every Finding, not only the first
+    |-- EventRefused            one event does not fit its contract; names the field's path
+    |-- PlanError               a feed cannot be compiled into a lane
+    |-- Unavailable             a server does not answer; retriable
+    |-- Denied                  a server answered, and said no to this principal
+    |-- StackError              the local Kafka or registry cannot be started, found or stopped
+    `-- Stopped                 a worker or a slice gave up on purpose; nothing is lost
+
+Messages name the thing, the place, what was found, what is allowed and what to do next. Code that
+reacts to an error reads its attributes, never its text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class GebusError(Exception):
+    """Something went wrong that gebus foresaw; `retriable` says whether the same call may succeed later."""
+
+    retriable: bool = False
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Finding:
+    """One rule that one place of the catalogue breaks.
+
+    `file` is relative to the catalogue's root, `line` counts from 1; `found`, `allowed` and `next_step` are
+    sentences without a full stop.
+    """
+
+    file: str
+    line: int
+    rule: str
+    found: str
+    allowed: str
+    next_step: str = ""
+
+    def __str__(self) -> str:
+        advice = f"; {self.next_step}" if self.next_step else ""
+        return f"{self.file}:{self.line}: {self.found}; allowed: {self.allowed}{advice} [{self.rule}]"
+
+
+class ContractError(GebusError):
+    """The catalogue breaks at least one rule; `findings` holds all of them, sorted by place."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        self.findings = tuple(sorted(findings))
+        super().__init__("\n".join(str(finding) for finding in self.findings))
+
+
+class EventRefused(GebusError):
+    """One event does not fit its topic contract; `path` names the field, as in `supplies[2].quantity`."""
+
+    def __init__(self, topic: str, path: str, found: str, allowed: str) -> None:
+        self.topic, self.path, self.found, self.allowed = topic, path, found, allowed
+        super().__init__(f"{topic}: {path}: {found}; allowed: {allowed}")
+
+
+class PlanError(GebusError):
+    """A feed cannot be compiled; `place` is the feed and step, `position` the offset in a condition or None."""
+
+    def __init__(self, place: str, problem: str, *, position: int | None = None) -> None:
+        self.place, self.problem, self.position = place, problem, position
+        super().__init__(f"{place}: {problem}" if position is None else f"{place}: at {position}: {problem}")
+
+
+class Unavailable(GebusError):
+    """A server does not answer; the same call may succeed later."""
+
+    retriable = True
+
+
+class Denied(GebusError):
+    """A server refused this principal: a wrong password, or an ACL that does not grant what was asked."""
+
+
+class StackError(GebusError):
+    """The local Kafka or registry cannot be started, found or stopped."""
+
+
+class Stopped(GebusError):
+    """A worker or a slice gave up on purpose rather than go on wrongly; nothing is lost."""
