@@ -1,1 +1,35 @@
-"""."""
+"""The `gebus` command: one module a command group, each adds its commands to the app."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import typer
+
+from gebus.model.errors import GebusError
+
+_GROUPS = ("stack", "catalogue", "plan", "lanes", "edge", "demo")
+
+
+def build() -> typer.Typer:
+    """The whole command, every group registered."""
+    app = typer.Typer(
+        name="gebus",
+        help="An event bus between enterprises and government.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    for group in _GROUPS:
+        importlib.import_module(f"gebus.cli.{group}").register(app)
+    return app
+
+
+def main() -> None:
+    """Run the command; an error that gebus foresaw ends with its message and exit status 1."""
+    try:
+        build()()
+    except GebusError as error:
+        sys.stderr.write(f"gebus: {error}\n")
+        raise SystemExit(1) from None
