@@ -37,7 +37,8 @@ class CodeList:
         return {
             entry.code: entry
             for entry in self.entries
-            if (entry.valid_from is None or entry.valid_from <= day) and (entry.valid_to is None or day < entry.valid_to)
+            if (entry.valid_from is None or entry.valid_from <= day)
+            and (entry.valid_to is None or day < entry.valid_to)
         }
 
 

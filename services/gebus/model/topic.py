@@ -51,7 +51,9 @@ class TopicContract(Model):
     publishers: Annotated[tuple[PartyId, ...], Field(min_length=1)]
     key: Annotated[tuple[FieldName, ...], Field(min_length=1)]
     partitions: Annotated[int, Field(ge=1, le=1000)]
-    compatibility: Literal["BACKWARD", "BACKWARD_TRANSITIVE", "FORWARD", "FORWARD_TRANSITIVE", "FULL", "FULL_TRANSITIVE"]
+    compatibility: Literal[
+        "BACKWARD", "BACKWARD_TRANSITIVE", "FORWARD", "FORWARD_TRANSITIVE", "FULL", "FULL_TRANSITIVE"
+    ]
     retention: Duration
     event_time: EventTime
     dead_letters: DeadLetterLimit

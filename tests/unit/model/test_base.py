@@ -12,7 +12,12 @@ adapter: TypeAdapter[timedelta] = TypeAdapter(Duration)
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("14d", timedelta(days=14)), ("100ms", timedelta(milliseconds=100)), ("2h", timedelta(hours=2)), ("5m", timedelta(minutes=5))],
+    [
+        ("14d", timedelta(days=14)),
+        ("100ms", timedelta(milliseconds=100)),
+        ("2h", timedelta(hours=2)),
+        ("5m", timedelta(minutes=5)),
+    ],
 )
 def test_a_duration_is_a_number_and_a_unit(text: str, expected: timedelta) -> None:
     assert adapter.validate_python(text) == expected
