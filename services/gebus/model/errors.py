@@ -6,6 +6,8 @@
     |-- PlanError               a feed cannot be compiled into a lane
     |-- Unavailable             a server does not answer; retriable
     |-- Denied                  a server answered, and said no to this principal
+    |-- NotFound                a server answered, and has no such thing
+    |-- Refused                 a server answered, and what it was given breaks one of its rules
     |-- StackError              the local Kafka or registry cannot be started, found or stopped
     `-- Stopped                 a worker or a slice gave up on purpose; nothing is lost
 
@@ -77,6 +79,14 @@ class Unavailable(GebusError):
 
 class Denied(GebusError):
     """A server refused this principal: a wrong password, or an ACL that does not grant what was asked."""
+
+
+class NotFound(GebusError):
+    """A server answered that it has no topic, group, subject or schema of this name."""
+
+
+class Refused(GebusError):
+    """A server answered that what it was given breaks one of its rules: an incompatible schema, a bad setting."""
 
 
 class StackError(GebusError):
