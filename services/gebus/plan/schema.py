@@ -1,0 +1,127 @@
+"""Avro schemas as the planner needs them: complete in themselves, and the schema of a delivered record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from gebus.model.event import AvroType, EventField, Mask
+
+if TYPE_CHECKING:
+    from gebus.plan.operators import Type
+    from gebus.plan.values import FieldPlan
+
+_PRIMITIVES = frozenset({"null", "boolean", "int", "long", "float", "double", "bytes", "string"})
+_NAMED = frozenset({"record", "enum", "fixed"})
+_SCALARS: dict[str, Type] = {
+    "string": "string",
+    "int": "int",
+    "long": "int",
+    "float": "double",
+    "double": "double",
+    "boolean": "bool",
+}
+
+
+def inline(avro: AvroType) -> AvroType:
+    """The type with every name replaced by its definition, and every definition under its full name.
+
+    Not for a schema that contains itself; the catalogue refuses those.
+    """
+    return _inline(avro, "", {})
+
+
+def _inline(avro: AvroType, namespace: str, known: dict[str, AvroType]) -> AvroType:
+    if isinstance(avro, str):
+        if avro in _PRIMITIVES:
+            return avro
+        full = avro if "." in avro or not namespace else f"{namespace}.{avro}"
+        return known.get(full, known.get(avro))
+    if isinstance(avro, list):
+        return [_inline(branch, namespace, known) for branch in avro]
+    kind = avro["type"]
+    if kind not in _NAMED:
+        parts = {part: _inline(avro[part], namespace, known) for part in ("items", "values") if part in avro}
+        return {**avro, **parts} if kind in ("array", "map") or kind in _PRIMITIVES else _inline(kind, namespace, known)
+    if "." in avro["name"]:
+        full = avro["name"]
+        namespace = full.rpartition(".")[0]
+    else:
+        namespace = avro.get("namespace", namespace)
+        full = f"{namespace}.{avro['name']}" if namespace else avro["name"]
+    result = {key: value for key, value in avro.items() if key != "namespace"} | {"name": full}
+    if kind == "record":
+        result["fields"] = [{**field, "type": _inline(field["type"], namespace, known)} for field in avro["fields"]]
+    known[full] = result
+    return result
+
+
+def plain(avro: AvroType) -> AvroType:
+    """The type without its null."""
+    return next((branch for branch in avro if branch != "null"), "null") if isinstance(avro, list) else avro
+
+
+def scalar_type(avro: AvroType) -> Type | None:
+    """The type that a condition sees in a field, or None where a condition cannot use it."""
+    kind = plain(avro)
+    if isinstance(kind, str):
+        return _SCALARS.get(kind)
+    logical = kind.get("logicalType")
+    if logical == "timestamp-millis":
+        return "timestamp"
+    if logical == "date":
+        return "date"
+    return None if logical == "decimal" else _SCALARS.get(kind["type"])
+
+
+def delivered_type(field: EventField, avro: AvroType, mask: Mask | None) -> AvroType:
+    """The type of a field as delivered; `avro` is its type at the source, complete in itself."""
+    if mask is None or mask.kind in ("date", "instant", "band"):
+        return avro
+    if mask.kind == "null":
+        return ["null", plain(avro)]
+    return ["null", "string"] if field.nullable else "string"
+
+
+def output_schema(consumer: str, feed: str, fields: Sequence[FieldPlan], doc: str) -> AvroType:
+    """The schema of a delivered record: its names derive from consumer and feed alone, so they never change."""
+    defined: set[str] = set()
+    return {
+        "type": "record",
+        "name": "".join(part.capitalize() for part in feed.split("-")),
+        "namespace": f"gebus.feed.{consumer.replace('-', '_')}",
+        "doc": doc,
+        "fields": [_output_field(field, defined) for field in fields if field.outcome.delivered],
+    }
+
+
+def _output_field(field: FieldPlan, defined: set[str]) -> Mapping[str, Any]:
+    mask = field.outcome.mask
+    doc = field.source.doc if mask is None else f"{field.source.doc} ({field.outcome.words})".strip()
+    result: dict[str, Any] = {"name": field.name, "type": _defined_once(field.type, defined), "doc": doc}
+    if isinstance(field.type, list) and field.type[0] == "null":
+        result["default"] = None
+    if field.outcome.decided_by != "envelope":
+        result |= {"classification": field.source.level, "identifies": field.source.identifies}
+        if field.source.codes is not None and mask is None:
+            result["codes"] = field.source.codes
+    return result
+
+
+def _defined_once(avro: AvroType, defined: set[str]) -> AvroType:
+    """The type with each definition written out the first time, and named from then on, as Avro asks."""
+    if isinstance(avro, str):
+        return avro
+    if isinstance(avro, list):
+        return [_defined_once(branch, defined) for branch in avro]
+    if avro["type"] in _NAMED:
+        if avro["name"] in defined:
+            return avro["name"]
+        defined.add(avro["name"])
+    result = dict(avro)
+    for part in ("items", "values"):
+        if part in result:
+            result[part] = _defined_once(result[part], defined)
+    if "fields" in result:
+        result["fields"] = [{**field, "type": _defined_once(field["type"], defined)} for field in result["fields"]]
+    return result

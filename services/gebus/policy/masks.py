@@ -1,0 +1,88 @@
+"""What a mask can be put on, how it is said in words, and which of two leaves less."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from gebus.model.event import AvroType, Mask
+from gebus.model.feed import GeneraliseMask, MaskChoice
+
+_DIGITS = {"province": 2, "city": 4, "county": 6}
+_UNITS = ("day", "month", "year")
+_DIVISION_NAME = {2: "province", 4: "city", 6: "county"}
+
+
+def mask_of(choice: Literal["null", "token", "drop"] | MaskChoice) -> Mask:
+    """The mask that a feed's author wrote."""
+    if isinstance(choice, str):
+        return Mask(kind=choice)
+    if choice.fixed is not None:
+        return Mask(kind="fixed", value=choice.fixed)
+    if choice.partial is not None:
+        return Mask(kind="partial", first=choice.partial.first, last=choice.partial.last)
+    return _generalised(choice.generalise or GeneraliseMask())
+
+
+def _generalised(choice: GeneraliseMask) -> Mask:
+    if choice.division is not None:
+        return Mask(kind="division", digits=_DIGITS[choice.division])
+    if choice.date is not None:
+        return Mask(kind="date", unit=choice.date)
+    if choice.instant is not None:
+        return Mask(kind="instant", unit=choice.instant)
+    return Mask(kind="band", width=choice.band or 0)
+
+
+def inapplicable(mask: Mask, avro: AvroType) -> str | None:
+    """Why `mask` cannot be put on a field of this type (its null left aside), or None where it can."""
+    name = avro if isinstance(avro, str) else avro.get("type")
+    logical = None if isinstance(avro, str) else avro.get("logicalType")
+    match mask.kind:
+        case "drop" | "null":
+            return None
+        case "fixed" | "partial" | "division":
+            fits, needed = name == "string" and logical is None, "a string"
+        case "token":
+            fits, needed = name in ("string", "int", "long"), "a string, an int or a long"
+        case "date":
+            fits, needed = logical == "date", "a date"
+        case "instant":
+            fits, needed = logical == "timestamp-millis", "a timestamp-millis"
+        case "band":
+            fits, needed = name in ("int", "long") and logical is None, "an int or a long"
+    return None if fits else f"{describe(mask)} needs {needed}"
+
+
+def describe(mask: Mask) -> str:
+    """The mask in words, as `gebus explain` prints it."""
+    return {
+        "drop": "dropped",
+        "null": "always null",
+        "fixed": f"always {mask.value!r}",
+        "partial": f"first {mask.first} and last {mask.last} characters",
+        "division": f"cut to the {_DIVISION_NAME.get(mask.digits, f'first {mask.digits} digits')}",
+        "date": f"cut to the {mask.unit}",
+        "instant": f"cut to the {mask.unit}",
+        "band": f"lower end of its band of {mask.width}",
+        "token": "keyed token",
+    }[mask.kind]
+
+
+def leaves_no_more(one: Mask, other: Mask) -> bool:
+    """Whether what `one` delivers can be computed from what `other` delivers, for every value.
+
+    Then `one` tells nothing that `other` does not. Two masks can fail this both ways: a token links records that a
+    generalised value does not, and a generalised value tells what a token hides. Partial masks only compare where
+    they are equal or one shows no character at all, for a value too short for the wider one is all stars there.
+    """
+    if one == other or one.kind in ("drop", "null", "fixed"):
+        return True
+    if one.kind != other.kind:
+        return False
+    if one.kind in ("date", "instant"):
+        return _UNITS.index(one.unit) >= _UNITS.index(other.unit)
+    if one.kind == "band":
+        return one.width % other.width == 0
+    if one.kind == "division":
+        return one.digits <= other.digits
+    return one.kind == "partial" and one.first == one.last == 0
