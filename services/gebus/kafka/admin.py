@@ -78,7 +78,9 @@ class Admin:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -216,7 +218,9 @@ class Admin:
         with told(self._connection, doing):
             problem = self._client.alter_user_scram_credentials([change])[principal]
         if problem is not None:
-            raise Refused(f"Kafka at {self._connection.bootstrap} refused {self._connection.principal} {doing}: {problem}")
+            raise Refused(
+                f"Kafka at {self._connection.bootstrap} refused {self._connection.principal} {doing}: {problem}"
+            )
 
 
 @contextmanager
@@ -233,9 +237,7 @@ def _to_kafka(acl: Acl) -> ACL:
         "*",
         ACLOperation[acl.operation.upper()],
         ACLPermissionType.ALLOW,
-        ResourcePattern(
-            ResourceType[acl.resource.upper()], acl.name, ACLResourcePatternType[acl.pattern.upper()]
-        ),
+        ResourcePattern(ResourceType[acl.resource.upper()], acl.name, ACLResourcePatternType[acl.pattern.upper()]),
     )
 
 

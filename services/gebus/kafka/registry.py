@@ -49,7 +49,9 @@ class Registry:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -159,7 +161,9 @@ def _json(answer: httpx.Response, place: str) -> Any:
     try:
         return answer.json() if answer.content else None
     except ValueError:
-        raise Unavailable(f"{place} answered with something that is not JSON; is another server on that port?") from None
+        raise Unavailable(
+            f"{place} answered with something that is not JSON; is another server on that port?"
+        ) from None
 
 
 def _message(answer: httpx.Response) -> str:
