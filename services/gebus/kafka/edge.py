@@ -57,9 +57,9 @@ def open_consumer(
     """A connected consumer that sees committed records alone, and commits nothing by itself.
 
     With a group and topics it is subscribed to them, and starts at the beginning where the group has no offset; without
-    topics the caller subscribes or assigns. With `without_offset="none"` a partition of which the group has no offset, or
-    one that the log no longer holds, is an error of poll(), for a caller that must not skip silently. Denied with a wrong password, Unavailable where nobody answers, both within
-    10 seconds; a missing right shows when it polls.
+    topics the caller subscribes or assigns. With `without_offset="none"` poll() raises where the group has no offset or
+    the log no longer holds it, for a caller that must not skip silently. Denied with a wrong password, Unavailable
+    where nobody answers, both within 10 seconds; a missing right shows when it polls.
     """
     with told(connection, "opening a consumer"):
         consumer = KafkaConsumer(
