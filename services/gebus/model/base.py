@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints
@@ -43,6 +43,16 @@ def _positive(value: timedelta) -> timedelta:
 
 Duration = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_positive)]
 """Written as `14d`, `12h`, `5m`, `30s` or `100ms`."""
+
+
+def _day(value: object) -> object:
+    if isinstance(value, str | date):
+        return value
+    raise ValueError("a day is written as 2020-02-01")  # pydantic would take a number for a Unix time
+
+
+Day = Annotated[date, BeforeValidator(_day)]
+"""Written as `2020-02-01`."""
 
 
 def milliseconds(duration: timedelta) -> int:

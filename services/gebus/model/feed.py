@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
-from gebus.model.base import Duration, FieldName, Model, Name, PartyId, Title, TopicName
+from gebus.model.base import Day, Duration, FieldName, Model, Name, PartyId, Title, TopicName
 
 
 class Deduplicate(Model):
@@ -69,11 +68,22 @@ class MaskChoice(Model):
         return self
 
 
+def written_as(value: object) -> str:
+    """Which of two ways a choice is written, so that an error speaks of that way alone."""
+    return "text" if isinstance(value, str) else "object"
+
+
 class SelectedField(Model):
     """A field with a mask that its author wants although the policy would not ask for it."""
 
     of: str
-    mask: Literal["null", "token", "drop"] | MaskChoice
+    mask: Annotated[
+        Annotated[Literal["null", "token", "drop"], Tag("text")] | Annotated[MaskChoice, Tag("object")],
+        Discriminator(written_as),
+    ]
+
+
+_Selected = Annotated[Annotated[str, Tag("text")] | Annotated[SelectedField, Tag("object")], Discriminator(written_as)]
 
 
 class Select(Model):
@@ -84,7 +94,7 @@ class Select(Model):
     """
 
     name: Name
-    fields: Annotated[Mapping[FieldName, str | SelectedField], Field(min_length=1)]
+    fields: Annotated[Mapping[FieldName, _Selected], Field(min_length=1)]
 
 
 class DeduplicateStep(Model):
@@ -99,7 +109,22 @@ class SelectStep(Model):
     select: Select
 
 
-Step = DeduplicateStep | WhereStep | SelectStep
+_STEPS: Mapping[str, type[Model]] = {"deduplicate": DeduplicateStep, "where": WhereStep, "select": SelectStep}
+
+
+def _kind_of_step(value: object) -> str | None:
+    """The one key of a step; None, which is an error, for anything else."""
+    if isinstance(value, Mapping):
+        return next(iter(value)) if len(value) == 1 else None
+    return next((kind for kind, step in _STEPS.items() if isinstance(value, step)), None)
+
+
+Step = Annotated[
+    Annotated[DeduplicateStep, Tag("deduplicate")]
+    | Annotated[WhereStep, Tag("where")]
+    | Annotated[SelectStep, Tag("select")],
+    Discriminator(_kind_of_step),
+]
 
 
 class Grant(Model):
@@ -107,8 +132,8 @@ class Grant(Model):
 
     basis: Annotated[str, Field(min_length=1)]
     approved_by: PartyId
-    approved_on: date
-    expires_on: date
+    approved_on: Day
+    expires_on: Day
 
     @model_validator(mode="after")
     def _ends_after_it_begins(self) -> Grant:

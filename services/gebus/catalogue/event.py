@@ -1,0 +1,186 @@
+"""One event against its topic contract: what a publisher and the catalogue's examples are checked with."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from gebus.catalogue.avro_values import WrongValue, compile_record, kind
+from gebus.catalogue.documents import nearest
+from gebus.catalogue.event_json import compile_reader
+from gebus.model.catalogue import CodeList
+from gebus.model.errors import EventRefused
+from gebus.model.event import STATUSES, AvroType, EventSchema
+from gebus.model.topic import TopicContract
+
+MAX_EVENT_ID_BYTES = 256
+_REGION = re.compile(r"[0-9]{6,12}", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY_MS = 86_400_000
+_SHOWN_LEVEL = 2
+"""Values of fields above this level are not shown in errors: whoever reads a log may not read the field."""
+
+
+class EventValidator:
+    """Checks events of one topic contract, each alone, before they are sent.
+
+    Promised: an event that passes is encoded by its schema without loss and is no dead letter for its envelope, its
+    types or its codes; the error names the field's path and shows no value of a field above level 2. Not promised:
+    that the event is in time, of a new id, or below the largest size: that is known only later.
+    """
+
+    def __init__(self, contract: TopicContract, schema: EventSchema, codes: Mapping[str, CodeList]) -> None:
+        """`codes` holds at least the lists that the schema names; KeyError otherwise."""
+        self._topic = contract.topic
+        self._publishers = contract.publishers
+        self._check_types = compile_record(schema.avro)
+        self._read = compile_reader(schema.avro)
+        self._coded = list(_coded_fields(schema, codes))
+
+    def check(self, record: Mapping[str, Any]) -> None:
+        """Nothing for an event that fits; EventRefused for any other."""
+        try:
+            self._check_types(record)
+            self._check_envelope(record)
+            if self._coded:
+                day = _milliseconds(record["occurred_at"]) // _DAY_MS
+                for check_codes in self._coded:
+                    check_codes(record, day)
+        except WrongValue as wrong:
+            raise EventRefused(self._topic, wrong.path or "the event", wrong.found, wrong.allowed) from None
+
+    def from_json(self, value: Any) -> Any:
+        """A JSON value as check() and an encoder take it: text of dates, instants, decimals and bytes converted.
+
+        EventRefused for such text that has no meaning; whatever else does not fit is found by check().
+        """
+        try:
+            return value if self._read is None else self._read(value)
+        except WrongValue as wrong:
+            raise EventRefused(self._topic, wrong.path or "the event", wrong.found, wrong.allowed) from None
+
+    def _check_envelope(self, record: Mapping[str, Any]) -> None:
+        event_id = record["event_id"]
+        if not 1 <= len(event_id) <= MAX_EVENT_ID_BYTES or len(event_id.encode()) > MAX_EVENT_ID_BYTES:
+            found = f"an id of {len(event_id.encode())} bytes"
+            raise WrongValue(found, f"1 to {MAX_EVENT_ID_BYTES} bytes", "event_id")
+        if record["revision"] < 0:
+            raise WrongValue(str(record["revision"]), "0 or more", "revision")
+        if record["status"] not in STATUSES:
+            raise WrongValue(_short(record["status"]), ", ".join(STATUSES), "status")
+        if record["source"] not in self._publishers:
+            allowed = f"a publisher of {self._topic}: {', '.join(self._publishers)}"
+            raise WrongValue(_short(record["source"]), allowed, "source")
+        if not _REGION.fullmatch(record["region"]):
+            raise WrongValue(_short(record["region"]), "a GB/T 2260 code of 6 to 12 digits", "region")
+
+
+_CheckCodes = Callable[[Mapping[str, Any], int], None]
+
+
+def _coded_fields(schema: EventSchema, codes: Mapping[str, CodeList]) -> Iterator[_CheckCodes]:
+    """One check for each top-level field that has codes, in itself or in the records below it."""
+    levels = {field.name: field.level for field in schema.fields}
+    for field in schema.avro["fields"]:
+        check = _codes_below(field, codes, levels[field["name"]])
+        if check is not None:
+            yield _codes_of(field["name"], check)
+
+
+def _codes_of(name: str, check: Callable[[Any, int], None]) -> _CheckCodes:
+    def of_field(record: Mapping[str, Any], day: int) -> None:
+        if name in record:
+            try:
+                check(record[name], day)
+            except WrongValue as wrong:
+                raise wrong.below(name) from None
+
+    return of_field
+
+
+def _codes_below(
+    field: Mapping[str, Any], codes: Mapping[str, CodeList], level: int
+) -> Callable[[Any, int], None] | None:
+    if "codes" in field:
+        return _spread(field["type"], _code_check(codes[field["codes"]], shown=level <= _SHOWN_LEVEL))
+    record = _record_within(field["type"])
+    if record is None:
+        return None
+    inner = [(below["name"], _codes_below(below, codes, level)) for below in record["fields"]]
+    checks = [_codes_of(name, check) for name, check in inner if check is not None]
+    if not checks:
+        return None
+
+    def of_record(value: Any, day: int) -> None:
+        for check in checks:
+            check(value, day)
+
+    return _spread(field["type"], of_record)
+
+
+def _record_within(avro: AvroType) -> Mapping[str, Any] | None:
+    """The record that a type consists of, below its null, arrays and maps; None if it is none."""
+    if isinstance(avro, list):
+        return _record_within(avro[1])
+    if isinstance(avro, str):
+        return None
+    if avro["type"] == "record":
+        record: Mapping[str, Any] = avro
+        return record
+    below = avro.get("items", avro.get("values"))
+    return None if below is None else _record_within(below)
+
+
+def _spread(avro: AvroType, check: Callable[[Any, int], None]) -> Callable[[Any, int], None]:
+    """`check` on each value that the type holds: none for null, each item of an array or map."""
+    if isinstance(avro, list):
+        branch = _spread(avro[1], check)
+        return lambda value, day: None if value is None else branch(value, day)
+    if isinstance(avro, dict) and avro["type"] in ("array", "map"):
+        item_check = _spread(avro.get("items", avro.get("values")), check)
+
+        def of_items(value: Any, day: int) -> None:
+            for part, item in value.items() if isinstance(value, Mapping) else enumerate(value):
+                try:
+                    item_check(item, day)
+                except WrongValue as wrong:
+                    raise wrong.below(f"[{part!r}]") from None
+
+        return of_items
+    return check
+
+
+def _code_check(codes: CodeList, *, shown: bool) -> Callable[[Any, int], None]:
+    spans: dict[str, tuple[tuple[int, int], ...]] = {}
+    for entry in codes.entries:
+        begin = _days(entry.valid_from or date.min)
+        end = _days(entry.valid_to) if entry.valid_to else _days(date.max) + 1
+        spans[entry.code] = (*spans.get(entry.code, ()), (begin, end))
+
+    def check(value: Any, day: int) -> None:
+        for begin, end in spans.get(value, ()):
+            if begin <= day < end:
+                return
+        found = _short(value) if shown else kind(value)
+        if value in spans:
+            found += " outside its validity"
+        hint = nearest(value, spans) if shown else ""
+        allowed = f"a code of {codes.name} that is valid on the day of occurred_at"
+        raise WrongValue(found, f"{allowed}; {hint}" if hint else allowed)
+
+    return check
+
+
+def _days(day: date) -> int:
+    return day.toordinal() - _EPOCH.toordinal()
+
+
+def _milliseconds(instant: datetime | int) -> int:
+    return (instant - _EPOCH) // timedelta(milliseconds=1) if isinstance(instant, datetime) else instant
+
+
+def _short(text: str) -> str:
+    shown = repr(text)
+    return shown if len(shown) <= 60 else f"{shown[:57]}..."

@@ -1,0 +1,100 @@
+"""A document as a model of gebus.model; what does not fit becomes findings at the lines concerned."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from gebus.catalogue.documents import Document, KeyPath, nearest, shown
+from gebus.model.base import Model
+from gebus.model.errors import Finding
+
+M = TypeVar("M", bound=Model)
+
+
+def parse_model(document: Document, model: type[M]) -> tuple[M | None, list[Finding]]:
+    """The document as `model`, or every finding of every key."""
+    return parse_part(document, (), document.value, model)
+
+
+def parse_part(document: Document, place: KeyPath, value: Any, model: type[M]) -> tuple[M | None, list[Finding]]:
+    """`value`, which is written at `place` of the document, as `model`, or every finding of every key."""
+    if not isinstance(value, dict):
+        allowed = f"a mapping with the keys {', '.join(model.model_fields)}"
+        return None, [document.finding(place, "value", shown(value), allowed)]
+    try:
+        return model.model_validate(value), []
+    except ValidationError as error:
+        return None, [
+            _finding(document, place, model, _path_in(value, details["loc"]), details)
+            for details in error.errors(include_url=False)
+        ]
+
+
+def _finding(document: Document, place: KeyPath, model: type[Model], path: KeyPath, error: ErrorDetails) -> Finding:
+    kind, context = error["type"], error.get("ctx", {})
+    where = (*place, *path)
+    key = where[-1] if where else document.file
+    if kind == "missing":
+        return document.finding(where, "key", f"`{key}` is missing", "every key written out")
+    if kind == "extra_forbidden":
+        known = sorted({name for owner in _models_at(model, path[:-1]) for name in owner.model_fields})
+        allowed = ", ".join(known)
+        return document.finding(where, "key", f"unknown key `{key}`", allowed, nearest(str(key), known))
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        value = error["input"]
+        keys = list(value) if isinstance(value, dict) else []
+        found = f"a step with {', '.join(f'`{word}`' for word in keys) or 'no key'}"
+        kinds = ["deduplicate", "where", "select"]
+        advice = nearest(str(keys[0]), kinds) if len(keys) == 1 else "begin each step with its own `-`"
+        return document.finding(where, "key", found, f"exactly one of {', '.join(kinds)}", advice)
+    allowed, next_step = _allowed(kind, context, error["msg"]), ""
+    if kind == "string_type" and isinstance(error["input"], int | float):
+        next_step = "put it in quotes"
+    return document.finding(where, "value", f"`{key}` is {shown(error['input'])}", allowed, next_step)
+
+
+def _allowed(kind: str, context: Mapping[str, Any], message: str) -> str:
+    if kind == "string_pattern_mismatch":
+        return f"text that matches {context['pattern']}"
+    if kind == "literal_error":
+        return str(context["expected"])
+    if kind == "value_error":
+        return str(context["error"])
+    return message[0].lower() + message[1:]
+
+
+def _path_in(value: Any, location: tuple[str | int, ...]) -> KeyPath:
+    """A pydantic location as a path of the document: without the names of union branches and key checks."""
+    path: KeyPath = ()
+    for position, part in enumerate(location):
+        in_mapping = isinstance(value, dict) and part in value
+        if in_mapping or (isinstance(value, list) and isinstance(part, int) and part < len(value)):
+            value = value[part]
+        elif position < len(location) - 1 or part in ("[key]", "text", "object") or not isinstance(value, dict):
+            continue
+        path = (*path, part)
+    return path
+
+
+def _models_at(annotation: Any, path: KeyPath) -> Iterator[type[BaseModel]]:
+    """The models that a value at `path` below `annotation` may be."""
+    arguments = typing.get_args(annotation)
+    origin = typing.get_origin(annotation)
+    if origin is typing.Annotated:
+        yield from _models_at(arguments[0], path)
+    elif origin in (typing.Union, types.UnionType):
+        for branch in arguments:
+            yield from _models_at(branch, path)
+    elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        if not path:
+            yield annotation
+        elif (field := annotation.model_fields.get(str(path[0]))) is not None:
+            yield from _models_at(field.annotation, path[1:])
+    elif arguments and path:
+        yield from _models_at(arguments[0] if origin is tuple else arguments[-1], path[1:])
