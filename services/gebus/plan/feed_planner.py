@@ -17,12 +17,13 @@ from gebus.model.feed import (
     Where,
     WhereStep,
 )
+from gebus.model.mask import mask_of
 from gebus.model.topic import TopicContract
 from gebus.plan.condition import compile_condition
 from gebus.plan.refusal import KeyPath, Problem, Refusal
 from gebus.plan.schema import delivered_type, inline, output_schema
 from gebus.plan.values import DeduplicatePlan, FeedPlan, FieldPlan, TablePlan, WherePlan
-from gebus.policy import Policy, decide, inapplicable, mask_of
+from gebus.policy import Policy, decide, inapplicable
 
 _KEY_TYPES = ("string", "int", "long")
 _UNITS = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1))

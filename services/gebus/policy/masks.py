@@ -1,56 +1,18 @@
-"""What a mask can be put on, how it is said in words, and which of two leaves less."""
+"""Masks in words, and which of two leaves less."""
 
 from __future__ import annotations
 
-from typing import Literal
-
 from gebus.model.event import AvroType, Mask
-from gebus.model.feed import GeneraliseMask, MaskChoice
+from gebus.model.mask import type_needed
 
-_DIGITS = {"province": 2, "city": 4, "county": 6}
 _UNITS = ("day", "month", "year")
 _DIVISION_NAME = {2: "province", 4: "city", 6: "county"}
 
 
-def mask_of(choice: Literal["null", "token", "drop"] | MaskChoice) -> Mask:
-    """The mask that a feed's author wrote."""
-    if isinstance(choice, str):
-        return Mask(kind=choice)
-    if choice.fixed is not None:
-        return Mask(kind="fixed", value=choice.fixed)
-    if choice.partial is not None:
-        return Mask(kind="partial", first=choice.partial.first, last=choice.partial.last)
-    return _generalised(choice.generalise or GeneraliseMask())
-
-
-def _generalised(choice: GeneraliseMask) -> Mask:
-    if choice.division is not None:
-        return Mask(kind="division", digits=_DIGITS[choice.division])
-    if choice.date is not None:
-        return Mask(kind="date", unit=choice.date)
-    if choice.instant is not None:
-        return Mask(kind="instant", unit=choice.instant)
-    return Mask(kind="band", width=choice.band or 0)
-
-
 def inapplicable(mask: Mask, avro: AvroType) -> str | None:
     """Why `mask` cannot be put on a field of this type (its null left aside), or None where it can."""
-    name = avro if isinstance(avro, str) else avro.get("type")
-    logical = None if isinstance(avro, str) else avro.get("logicalType")
-    match mask.kind:
-        case "drop" | "null":
-            return None
-        case "fixed" | "partial" | "division":
-            fits, needed = name == "string" and logical is None, "a string"
-        case "token":
-            fits, needed = name in ("string", "int", "long"), "a string, an int or a long"
-        case "date":
-            fits, needed = logical == "date", "a date"
-        case "instant":
-            fits, needed = logical == "timestamp-millis", "a timestamp-millis"
-        case "band":
-            fits, needed = name in ("int", "long") and logical is None, "an int or a long"
-    return None if fits else f"{describe(mask)} needs {needed}"
+    needed = type_needed(mask, avro)
+    return None if needed is None else f"{describe(mask)} needs {needed}"
 
 
 def describe(mask: Mask) -> str:
