@@ -46,32 +46,30 @@ def up(
     are below GEBUS_HOME (.gebus); programs are fetched once into GEBUS_CACHE (~/.cache/gebus) and verified.
     """
     _require_extra()
-    from gebus.stack.artifacts import cache
-    from gebus.stack.layout import Ports
-    from gebus.stack.stack import up as bring_up
+    from gebus.stack import artifacts, layout, stack  # noqa: PLC0415 - needs the extra
 
     signal.signal(signal.SIGTERM, _leave)
     with _Shown.on(Console(stderr=True)) as report:
-        found = bring_up(stack_home(), cache(), Ports(port_base), report, fresh=fresh)
+        found = stack.up(stack_home(), artifacts.cache(), layout.Ports(port_base), report, fresh=fresh)
     _print(found)
 
 
 def down() -> None:
     """Stop Kafka and the schema registry of GEBUS_HOME. Data and secrets stay."""
     _require_extra()
-    from gebus.stack.stack import down as take_down
+    from gebus.stack import stack  # noqa: PLC0415 - needs the extra
 
     with _Shown.on(Console(stderr=True)) as report:
-        stopped = take_down(stack_home(), report)
+        stopped = stack.down(stack_home(), report)
     typer.echo(f"stopped: {', '.join(stopped)}" if stopped else f"nothing ran in {stack_home()}")
 
 
 def status(*, as_json: Annotated[bool, typer.Option("--json", help="As JSON, for machines.")] = False) -> None:
     """Show what runs and whether it answers; exit status 1 if not all of it does."""
     _require_extra()
-    from gebus.stack.stack import status as look
+    from gebus.stack import stack  # noqa: PLC0415 - needs the extra
 
-    found = look(stack_home())
+    found = stack.status(stack_home())
     if as_json:
         typer.echo(found.as_json())
     else:

@@ -24,11 +24,11 @@ from kafka.admin import (
     UserScramCredentialDeletion,
     UserScramCredentialUpsertion,
 )
-from kafka.errors import KafkaError, NoError, for_code
+from kafka.errors import for_code
 from pydantic import SecretStr
 
 from gebus.kafka.connection import Connection
-from gebus.kafka.errors import check, in_our_words, told
+from gebus.kafka.errors import check, told
 from gebus.model.errors import Refused
 
 Resource = Literal["topic", "group", "transactional_id", "cluster"]
@@ -36,7 +36,7 @@ Pattern = Literal["literal", "prefixed"]
 Operation = Literal["read", "write", "create", "delete", "alter", "describe", "describe_configs", "idempotent_write"]
 
 _MECHANISM = "SCRAM-SHA-512"
-# 4096 iterations are the least that Kafka takes. The passwords are random, 192 bits: more would slow logins, not guesses.
+# The least that Kafka takes. The passwords are random, 192 bits: more would slow logins, not guesses.
 _ITERATIONS = 4096
 
 

@@ -48,8 +48,8 @@ class Connection:
     def load(cls, principal: str, home: Path | None = None) -> Connection:
         """The connection of a principal of the stack in `home`, or of the servers that the environment names.
 
-        The environment is taken where it names any of GEBUS_BOOTSTRAP, GEBUS_REGISTRY, GEBUS_CA_FILE and GEBUS_PASSWORD,
-        and `home` is not given; then all four are needed. Nothing connects yet.
+        The environment counts where it names any of GEBUS_BOOTSTRAP, GEBUS_REGISTRY, GEBUS_CA_FILE, GEBUS_PASSWORD and
+        `home` is not given; then all four are needed. Nothing connects yet.
         """
         if home is None and any(name in os.environ for name in _ENVIRONMENT):
             return cls._from_environment(principal, os.environ)

@@ -30,8 +30,8 @@ class Version:
 class Registry:
     """A client of the registry, as one principal. Use it as a context manager, or close it.
 
-    Promised: every call ends within 10 seconds, with an answer or with Unavailable, Denied, NotFound or Refused. Reading
-    needs no right; writing needs that of `gebus-admin`. Not promised: a cache; every call asks the server.
+    Promised: every call ends within 10 seconds, with an answer or with Unavailable, Denied, NotFound or Refused.
+    Reading needs no right; writing needs that of `gebus-admin`. Not promised: a cache; every call asks the server.
     """
 
     def __init__(self, connection: Connection, *, timeout_seconds: float = ANSWER_SECONDS) -> None:

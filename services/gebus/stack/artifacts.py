@@ -1,9 +1,9 @@
-"""The programs that the stack runs: fetched once from Maven's central repository, checked against pinned digests always.
+"""The programs that the stack runs: fetched once from Maven's central repository, verified at every start.
 
 `maven.sha256` pins every jar of Kafka's class path and the registry's archive, `registry.sha256` every file in that
 archive; both are in the format of `sha256sum -c`. To move to another version: resolve `org.apache.kafka:kafka_2.13`
-and, apart from it, `org.apache.logging.log4j:log4j-slf4j-impl` (together, the parent of the one would lower the versions
-of the other) with `jgo`, take the archive of `io.apicurio:apicurio-registry-app`, and write both files anew.
+and, apart from it, `org.apache.logging.log4j:log4j-slf4j-impl` with `jgo` (together, the parent of the one would lower
+the versions of the other), take the archive of `io.apicurio:apicurio-registry-app`, and write both files anew.
 """
 
 from __future__ import annotations
@@ -129,8 +129,8 @@ def _fetch(cache: Path, wanted: Mapping[str, str], report: Report) -> None:
         except (requests.RequestException, RuntimeError) as error:
             pool.shutdown(cancel_futures=True)
             raise StackError(
-                f"cannot fetch the artifacts of the stack: {error}; the first `gebus up` needs Maven's central repository, "
-                f"or a copy of another machine's {cache}"
+                f"cannot fetch the artifacts of the stack: {error}; the first `gebus up` needs Maven's central "
+                f"repository, or a copy of another machine's {cache}"
             ) from error
         verify(incoming, {path: wanted[path] for path in missing})
         for path in missing:

@@ -41,6 +41,8 @@ Configuration:
     Logger:
       - name: org.apache.kafka.clients
         level: WARN
+      - name: org.apache.kafka.common.config
+        level: WARN
 """
 
 
@@ -93,9 +95,11 @@ _SINGLE_NODE = {
     # 50 partitions each by default: they cost seconds at the first group or transaction, and files for ever.
     "offsets.topic.num.partitions": "4",
     "transaction.state.log.num.partitions": "4",
-    "controlled.shutdown.enable": "false",
 }
 _TIMES = {
+    # After a kill the broker is let in again when the controller has given its former self up: 9 s by default.
+    "broker.session.timeout.ms": "4000",
+    "broker.heartbeat.interval.ms": "1000",
     "log.message.timestamp.type": "LogAppendTime",
     "group.initial.rebalance.delay.ms": "0",
     # A killed worker's slices go to another one after this session: 10 s are asked, restoring state included. Both
@@ -138,7 +142,7 @@ def registry_properties(layout: Layout, ports: Ports, password: SecretStr) -> di
         f"quarkus.security.users.embedded.roles.{ADMIN}": "sr-admin",
         "apicurio.auth.role-based-authorization": "true",
         "apicurio.auth.anonymous-read-access.enabled": "true",
-        # Written through: an id that was given out and then lost in a crash would be given out again for another schema.
+        # Written through: an id that was given out and then lost in a crash would be given out again.
         "apicurio.datasource.url": f"jdbc:h2:file:{place / 'schemas'};DB_CLOSE_ON_EXIT=FALSE;WRITE_DELAY=0",
         "apicurio.datasource.jdbc.initial-size": "2",
         "apicurio.datasource.jdbc.min-size": "2",

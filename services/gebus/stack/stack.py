@@ -105,8 +105,8 @@ def _start(layout: Layout, ports: Ports, programs: artifacts.Artifacts, report: 
     first = not (layout.server("kafka") / "data" / "meta.properties").exists()
     if not first and ADMIN not in secrets.principals():
         raise StackError(
-            f"the secret of {ADMIN} is gone: {secrets.directory / ADMIN}.json is missing, and Kafka's data knows only its "
-            "old password; put the file back, or begin anew with `gebus up --fresh`, which deletes all records"
+            f"the secret of {ADMIN} is gone: {secrets.directory / ADMIN}.json is missing, and Kafka's data knows only "
+            "its old password; put the file back, or begin anew with `gebus up --fresh`, which deletes all records"
         )
     lanes_are_new = LANES not in secrets.principals()
     secrets.ensure(ADMIN)
