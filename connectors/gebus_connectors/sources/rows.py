@@ -34,7 +34,7 @@ class Row:
 
 
 def csv_rows(path: Path, encoding: str = "utf-8-sig") -> Iterator[Row | Skipped]:
-    """The rows of a CSV file with a header. A row of another width is given as Skipped, and so is what cannot be read."""
+    """The rows of a CSV file with a header. A row of another width is given as Skipped, so is an unreadable rest."""
     try:
         text = path.read_bytes().decode(encoding)
     except UnicodeDecodeError as error:
