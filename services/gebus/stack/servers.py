@@ -151,6 +151,7 @@ def registry_properties(layout: Layout, ports: Ports, password: SecretStr) -> di
         "apicurio.storage.snapshot.location": str(place / "tmp"),
         "quarkus.log.console.enabled": "false",
         "quarkus.log.file.enabled": "true",
+        "quarkus.log.file.json.enabled": "false",
         "quarkus.log.file.path": str(place / "registry.log"),
         "quarkus.log.file.rotation.max-file-size": "10M",
         "quarkus.log.file.rotation.max-backup-index": "1",
