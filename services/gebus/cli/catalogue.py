@@ -1,9 +1,126 @@
-"""."""
+"""check, apply: the catalogue, and what a broker and a registry hold because of it."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
 import typer
+from rich.console import Console
+from rich.text import Text
+
+from gebus import plan
+from gebus.catalogue import Places, load
+from gebus.kafka import Connection, stack_home
+from gebus.kafka.admin import Admin
+from gebus.kafka.registry import Registry
+from gebus.kafka.secrets import Secrets
+from gebus.model.catalogue import Catalogue
+from gebus.model.errors import ContractError, Finding
+from gebus.provision import Change, Changes, apply, compare, desired, observe
+
+_ADMIN = "gebus-admin"
+
+Root = Annotated[Path, typer.Option("--catalogue", envvar="GEBUS_CATALOGUE", help="The directory of the catalogue.")]
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for machines.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add this group to the command."""
+    app.command("check")(check_command)
+    app.command("apply")(apply_command)
+
+
+def check_command(*, root: Root = Path("schemas"), as_json: AsJson = False) -> None:
+    """Check the catalogue: every finding of every file, with its line, what was found and what is allowed.
+
+    Nothing is connected to. Exit status 0 if the catalogue breaks no rule, 1 otherwise.
+    """
+    try:
+        catalogue = _checked(root)
+    except ContractError as error:
+        _print_findings(error.findings, root, as_json=as_json)
+        raise typer.Exit(1) from None
+    parts = ("parties", "topics", "feeds", "codes")
+    counts = {part: len(getattr(catalogue, part)) for part in parts}
+    if as_json:
+        typer.echo(json.dumps({**counts, "findings": []}))
+    else:
+        typer.echo(f"{root}: {', '.join(f'{count} {part}' for part, count in counts.items())}: no rule broken")
+
+
+def apply_command(
+    *,
+    root: Root = Path("schemas"),
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the changes, and make none.")] = False,
+    allow_removal: Annotated[
+        bool, typer.Option("--allow-removal", help="Also remove what the catalogue no longer names.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring the broker and the registry to what the catalogue says: topics, schemas, principals, rights.
+
+    Prints every change. Where the catalogue breaks a rule, a schema breaks an earlier version, or the partitions of a
+    topic would change, nothing at all is changed. A second run changes nothing. Passwords of new principals are
+    written below GEBUS_HOME/secrets, readable by their owner alone.
+    """
+    try:
+        catalogue = _checked(root)
+        wanted = desired(catalogue, plan.lanes(catalogue))
+        connection = Connection.load(_ADMIN)
+        secrets = Secrets(stack_home() / "secrets")
+        with Admin(connection) as admin, Registry(connection) as registry:
+            there = observe(admin, registry, secrets, [schema.subject for schema in wanted.schemas])
+            changes = compare(wanted, there, root)
+            made = (*changes.additions, *changes.removals) if allow_removal else changes.additions
+            _print_changes(changes, dry_run=dry_run, allow_removal=allow_removal, as_json=as_json)
+            if not dry_run:
+                apply(made, admin, registry, secrets)
+    except ContractError as error:
+        _print_findings(error.findings, root, as_json=as_json)
+        raise typer.Exit(1) from None
+
+
+def _checked(root: Path) -> Catalogue:
+    catalogue = load(root)
+    findings = plan.check(catalogue, Places(root))
+    if findings:
+        raise ContractError(findings)
+    return catalogue
+
+
+def _print_findings(findings: Sequence[Finding], root: Path, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps({"findings": [asdict(finding) for finding in findings]}, ensure_ascii=False))
+        return
+    console = Console(soft_wrap=True, highlight=False)
+    for finding in findings:
+        place, _, rest = str(finding).partition(": ")
+        console.print(Text.assemble((place, "bold"), ": ", rest))
+    count = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
+    console.print(Text(f"{root}: {count}", style="red"))
+
+
+def _print_changes(changes: Changes, *, dry_run: bool, allow_removal: bool, as_json: bool) -> None:
+    removals, kept = (changes.removals, ()) if allow_removal else ((), changes.removals)
+    if as_json:
+        rows = {"changes": (*changes.additions, *removals), "kept": kept}
+        listed = {name: [_row(change) for change in part] for name, part in rows.items()}
+        typer.echo(json.dumps({**listed, "dry_run": dry_run}, ensure_ascii=False))
+        return
+    console = Console(soft_wrap=True, highlight=False)
+    for part, mark, style in ((changes.additions, "+", "green"), (removals, "-", "red"), (kept, "=", "yellow")):
+        for change in part:
+            console.print(Text.assemble((f"{mark} {change.action}", style), f" {change.name}: {change.detail}"))
+    if kept:
+        console.print(f"{len(kept)} kept that the catalogue does not name; --allow-removal removes them")
+    count = len(changes.additions) + len(removals)
+    done = "to make; this was a dry run" if dry_run else "made"
+    console.print(f"{count} changes {done}" if count else "nothing to change")
+
+
+def _row(change: Change) -> dict[str, str]:
+    return {"action": change.action, "name": change.name, "detail": change.detail}

@@ -1,0 +1,142 @@
+"""What a catalogue asks of a broker and a registry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from gebus.catalogue.compatibility import Level
+from gebus.kafka.admin import Acl, Operation, Topic
+from gebus.lanes.settings import GROUP, PRINCIPAL, STATE_PREFIX, state_topic
+from gebus.model.base import milliseconds
+from gebus.model.catalogue import Catalogue
+from gebus.model.event import AvroType
+from gebus.plan import FeedPlan, LanePlan
+
+FEED_PREFIX, DEAD_PREFIX = "feed.", "dead."
+_READ: tuple[Operation, ...] = ("read", "describe")
+_WRITE: tuple[Operation, ...] = ("write", "describe")
+_DAY = timedelta(days=1)
+
+Place = tuple[str, tuple[str | int, ...]]
+"""A file of the catalogue and the key path in it that asked for something."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """What a subject of the registry is to hold, under which compatibility, and which feeds depend on it."""
+
+    subject: str
+    avro: AvroType
+    level: Level
+    place: Place
+    feeds: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """Everything that `gebus apply` brings about. `places` says which line asked for each topic's partitions."""
+
+    topics: Mapping[str, Topic]
+    schemas: tuple[Schema, ...]
+    principals: frozenset[str]
+    acls: frozenset[Acl]
+    places: Mapping[str, Place]
+
+
+def desired(catalogue: Catalogue, lanes: Sequence[LanePlan]) -> Desired:
+    """What `catalogue` asks for, its feeds planned as `lanes`.
+
+    Promised: each publisher may write its own topics alone, each consumer read its own feeds alone, each owner read
+    the dead letters of its contracts; workers read sources and write the rest, and nobody else has any right.
+    """
+    topics: dict[str, Topic] = {}
+    places: dict[str, Place] = {}
+    for topic, place in (*_contract_topics(catalogue), *_lane_topics(lanes)):
+        topics[topic.name] = topic
+        places[topic.name] = place
+    return Desired(
+        topics=topics,
+        schemas=(*_event_schemas(catalogue), *_feed_schemas(catalogue, lanes)),
+        principals=frozenset(catalogue.parties) | {PRINCIPAL},
+        acls=frozenset((*_party_rights(catalogue), *_worker_rights(catalogue))),
+        places=places,
+    )
+
+
+def feed_file(feed: str) -> str:
+    """The file of a feed, from its id `<consumer>/<feed>`."""
+    return f"feeds/{feed}.yaml"
+
+
+def _contract_topics(catalogue: Catalogue) -> Iterator[tuple[Topic, Place]]:
+    for contract in catalogue.topics.values():
+        place: Place = (f"topics/{contract.topic}.yaml", ("partitions",))
+        config = _config(contract.retention)
+        for party in contract.publishers:
+            yield Topic(contract.kafka_topic(party), contract.partitions, config), place
+        yield Topic(contract.dead_letter_topic, 1, config), place
+
+
+def _lane_topics(lanes: Sequence[LanePlan]) -> Iterator[tuple[Topic, Place]]:
+    for lane in lanes:
+        windows = [timedelta(milliseconds=table.window_ms) for table in lane.tables]
+        # An entry counts for its window and at most an eighth of it more; a day covers the log's own pace of trimming.
+        retention = max(windows, default=timedelta(0)) * 9 / 8 + _DAY
+        place: Place = (f"topics/{lane.source.name}.yaml", ("partitions",))
+        yield Topic(state_topic(lane.name), lane.partitions, _config(retention)), place
+        for feed in lane.feeds:
+            yield Topic(feed.topic, feed.partitions, _config(feed.retention)), (feed_file(feed.name), ("partitions",))
+
+
+def _config(retention: timedelta) -> Mapping[str, str]:
+    return {
+        "cleanup.policy": "delete",
+        "message.timestamp.type": "LogAppendTime",  # state and grants go by the log's clock, never by a publisher's
+        "retention.ms": str(milliseconds(retention)),
+    }
+
+
+def _event_schemas(catalogue: Catalogue) -> Iterator[Schema]:
+    for topic, contract in catalogue.topics.items():
+        feeds = tuple(name for name, feed in catalogue.feeds.items() if topic in feed.sources.values())
+        place: Place = (f"events/{contract.domain}/{contract.event}.avsc", ("fields",))
+        yield Schema(contract.subject, catalogue.events[topic].avro, contract.compatibility, place, feeds)
+
+
+def _feed_schemas(catalogue: Catalogue, lanes: Sequence[LanePlan]) -> Iterator[Schema]:
+    """A feed promises its consumer what the contract of its source promises the bus."""
+    for lane in lanes:
+        level = catalogue.topics[lane.source.name].compatibility
+        for feed in lane.feeds:
+            yield Schema(f"{feed.topic}-value", feed.output_schema, level, _select(feed), (feed.name,))
+
+
+def _select(feed: FeedPlan) -> Place:
+    return feed_file(feed.name), ("steps", len(feed.steps), "select", "fields")
+
+
+def _party_rights(catalogue: Catalogue) -> Iterator[Acl]:
+    for contract in catalogue.topics.values():
+        for party in contract.publishers:
+            yield from (Acl(party, "topic", "literal", contract.kafka_topic(party), right) for right in _WRITE)
+        yield from _reader(contract.owner, contract.dead_letter_topic)
+    for feed in catalogue.feeds.values():
+        yield from _reader(feed.consumer, feed.kafka_topic)
+
+
+def _reader(party: str, topic: str) -> Iterator[Acl]:
+    yield from (Acl(party, "topic", "literal", topic, right) for right in _READ)
+    yield Acl(party, "group", "prefixed", f"{party}.", "read")
+
+
+def _worker_rights(catalogue: Catalogue) -> Iterator[Acl]:
+    for contract in catalogue.topics.values():
+        for party in contract.publishers:
+            yield from (Acl(PRINCIPAL, "topic", "literal", contract.kafka_topic(party), right) for right in _READ)
+    yield from (Acl(PRINCIPAL, "topic", "prefixed", STATE_PREFIX, right) for right in (*_READ, "write"))
+    for prefix in (FEED_PREFIX, DEAD_PREFIX):
+        yield from (Acl(PRINCIPAL, "topic", "prefixed", prefix, right) for right in _WRITE)
+    yield Acl(PRINCIPAL, "group", "literal", GROUP, "read")
+    yield from (Acl(PRINCIPAL, "transactional_id", "prefixed", f"{GROUP}.", right) for right in _WRITE)

@@ -1,0 +1,50 @@
+"""What a broker, a registry and a home hold now."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from gebus.kafka.admin import Acl, Admin, Topic
+from gebus.kafka.registry import Registry
+from gebus.kafka.secrets import Secrets
+from gebus.model.event import AvroType
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A subject of the registry: its own compatibility level, and its versions, oldest first."""
+
+    level: str | None
+    versions: tuple[tuple[int, AvroType], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What is there. `secrets` are the principals whose password this home holds."""
+
+    topics: Mapping[str, Topic]
+    subjects: Mapping[str, Subject]
+    principals: frozenset[str]
+    acls: frozenset[Acl]
+    secrets: frozenset[str]
+
+
+def observe(admin: Admin, registry: Registry, secrets: Secrets, subjects: Iterable[str]) -> Observed:
+    """Ask for everything that `subjects` and a comparison need; nothing is changed."""
+    present = frozenset(registry.subjects())
+    return Observed(
+        topics=admin.topics(),
+        subjects={name: _subject(registry, name) for name in subjects if name in present},
+        principals=admin.principals(),
+        acls=admin.acls(),
+        secrets=frozenset(secrets.principals()),
+    )
+
+
+def _subject(registry: Registry, name: str) -> Subject:
+    versions = (registry.version(name, number) for number in registry.versions(name))
+    return Subject(
+        registry.compatibility(name), tuple((version.version, json.loads(version.schema)) for version in versions)
+    )
