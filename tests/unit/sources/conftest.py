@@ -1,0 +1,56 @@
+"""Small code lists, in the form of the real ones."""
+
+from __future__ import annotations
+
+import pytest
+
+from gebus.model.catalogue import CodeEntry, CodeList
+from gebus_connectors.sources.divisions import Divisions
+from gebus_connectors.sources.values import Themes, ValueMap
+
+NAMES = {
+    "310000": "上海市",
+    "330000": "浙江省",
+    "330300": "温州市",
+    "410000": "河南省",
+    "411300": "南阳市",
+    "411381": "邓州市",
+    "420000": "湖北省",
+    "420100": "武汉市",
+    "420103": "江汉区",
+    "420600": "襄阳市",
+    "429004": "仙桃市",
+    "500000": "重庆市",
+    "500101": "万州区",
+    "500242": "酉阳土家族苗族自治县",
+    "532500": "红河哈尼族彝族自治州",
+    "530000": "云南省",
+    "150000": "内蒙古自治区",
+}
+
+
+@pytest.fixture
+def divisions() -> Divisions:
+    return Divisions(NAMES)
+
+
+def _list(name: str, **attributes: object) -> CodeList:
+    entries = tuple(
+        CodeEntry(code, None, None, value if isinstance(value, dict) else {}) for code, value in attributes.items()
+    )
+    return CodeList(name, "a test", entries)
+
+
+@pytest.fixture
+def verdicts() -> ValueMap:
+    return ValueMap(_list("rumor-verdicts", false={"names": ["0"]}, credible={"names": ["1"]}))
+
+
+@pytest.fixture
+def statuses() -> ValueMap:
+    return ValueMap(_list("campaign-statuses", open={"names": ["进行中"]}, closed={"names": ["已完成"]}))
+
+
+@pytest.fixture
+def themes() -> Themes:
+    return Themes(_list("news-themes", counts={"words": ["例"]}, travel={"words": ["公交"]}, other={"words": []}))
