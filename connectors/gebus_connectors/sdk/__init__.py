@@ -5,7 +5,7 @@ from gebus_connectors.sdk.event_model import event_model
 from gebus_connectors.sdk.in_flight import NotAcknowledged, Receipt, Sent, Unsent
 from gebus_connectors.sdk.options import PublisherOptions, SubscriberOptions
 from gebus_connectors.sdk.publisher import Publisher
-from gebus_connectors.sdk.subscriber import Delivery, Subscriber
+from gebus_connectors.sdk.subscriber import Delivery, Start, Subscriber
 
 __all__ = [
     "Delivery",
@@ -18,6 +18,7 @@ __all__ = [
     "PublisherOptions",
     "Receipt",
     "Sent",
+    "Start",
     "Stopped",
     "Subscriber",
     "SubscriberOptions",

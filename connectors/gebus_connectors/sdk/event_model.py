@@ -9,10 +9,10 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, create_model
 
+from gebus.catalogue.documents import nearest
 from gebus.model.catalogue import Catalogue
 from gebus.model.errors import NotFound
 from gebus.model.event import STATUSES, AvroType
-from gebus_connectors.sdk.names import nearest
 
 _CLOSED = ConfigDict(frozen=True, extra="forbid", strict=True)
 _PRIMITIVES: dict[str, Any] = {
@@ -37,7 +37,7 @@ def event_model(catalogue: Catalogue, topic: str) -> type[BaseModel]:
     """
     schema = catalogue.events.get(topic)
     if schema is None:
-        raise NotFound(f"the catalogue has no topic {topic}{nearest(topic, catalogue.events)}")
+        raise NotFound(f"the catalogue has no topic {topic}; {nearest(topic, catalogue.events)}".rstrip("; "))
     fields = _fields(schema.avro["fields"])
     fields["status"] = (Literal[STATUSES], ...)
     for name in _FILLED_IN:

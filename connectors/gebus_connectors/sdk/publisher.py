@@ -12,6 +12,7 @@ from typing import Any, Self
 from pydantic import BaseModel
 
 from gebus.catalogue import EventValidator
+from gebus.catalogue.documents import nearest
 from gebus.kafka import Connection
 from gebus.kafka.edge import close_producer, open_producer
 from gebus.kafka.errors import in_our_words, told
@@ -20,7 +21,6 @@ from gebus.model.catalogue import Catalogue
 from gebus.model.errors import Denied, EventRefused, GebusError, NotFound, Stopped, Unavailable
 from gebus_connectors.sdk.encoding import EventEncoder, registered_id
 from gebus_connectors.sdk.in_flight import InFlight, NotAcknowledged, Receipt, Sent, Unsent
-from gebus_connectors.sdk.names import nearest
 from gebus_connectors.sdk.options import PublisherOptions
 
 _CLOSE_MARGIN = 5.0
@@ -60,7 +60,7 @@ class Publisher:
     ) -> None:
         """Nothing connects before open(), which `with` calls."""
         if party not in catalogue.parties:
-            raise NotFound(f"the catalogue has no party {party}{nearest(party, catalogue.parties)}")
+            raise NotFound(f"the catalogue has no party {party}; {nearest(party, catalogue.parties)}".rstrip("; "))
         if connection.principal != party:
             raise Denied(f"the connection is that of {connection.principal}; {party} publishes as {party} alone")
         self._connection, self._catalogue, self._party = connection, catalogue, party
@@ -92,6 +92,14 @@ class Publisher:
         if unsent and error is None:
             raise NotAcknowledged(unsent)
 
+    def prepare(self, topic: str) -> None:
+        """Make sure that this party may publish to a topic and that its schema is registered; send() does so by itself.
+
+        Raises NotFound, Denied or Unavailable.
+        """
+        if topic not in self._routes:
+            self._routes[topic] = self._route(topic)
+
     def send(self, topic: str, event: Mapping[str, Any] | BaseModel) -> Sent:
         """Check an event and put it on its way; its receipt follows.
 
@@ -103,7 +111,8 @@ class Publisher:
             raise Stopped(f"the publisher of {self._party} is not open; use it in a `with` block, or call open()")
         if self._failure is not None:
             raise Unavailable(f"an earlier event was not acknowledged, none may overtake it: {self._failure}")
-        route = self._routes.get(topic) or self._route(topic)
+        self.prepare(topic)
+        route = self._routes[topic]
         record = self._completed(topic, event)
         route.validator.check(record)
         encoded = route.encoder.encode(record)
@@ -164,7 +173,7 @@ class Publisher:
     def _route(self, topic: str) -> _Route:
         contract = self._catalogue.topics.get(topic)
         if contract is None:
-            raise NotFound(f"the catalogue has no topic {topic}{nearest(topic, self._catalogue.topics)}")
+            raise NotFound(f"the catalogue has no topic {topic}; {nearest(topic, self._catalogue.topics)}".rstrip("; "))
         if self._party not in contract.publishers:
             raise Denied(
                 f"{self._party} is no publisher of {topic}; its publishers are {', '.join(contract.publishers)}; "
@@ -173,13 +182,11 @@ class Publisher:
         schema = self._catalogue.events[topic]
         with Registry(self._connection) as registry:
             schema_id = registered_id(registry, contract, schema)
-        route = _Route(
+        return _Route(
             contract.kafka_topic(self._party),
             EventValidator(contract, schema, self._catalogue.codes),
             EventEncoder(contract, schema, schema_id),
         )
-        self._routes[topic] = route
-        return route
 
     def _stored(self, sent: Sent, metadata: Any) -> None:
         receipt = Receipt(sent.event_id, metadata.topic, metadata.partition, metadata.offset, sent.digest.hex())

@@ -176,6 +176,11 @@ class Subscriber:
         """End iteration after the records at hand. From any thread or signal handler."""
         self._stopping = True
 
+    @property
+    def stopping(self) -> bool:
+        """Whether stop() or close() was called."""
+        return self._stopping
+
     def close(self) -> None:
         """Store what is settled, leave the group, disconnect. Bounded by `close_timeout`; safe to call twice.
 
