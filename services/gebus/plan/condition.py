@@ -304,4 +304,5 @@ def _type_name(schema: AvroType) -> str:
 
 
 def _position(tree: Any) -> int:
-    return int(getattr(tree.meta, "start_pos", 0)) + 1
+    # A tree without a token of its own has no position, or None for one: `true` is such a tree.
+    return int(getattr(tree.meta, "start_pos", None) or 0) + 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,12 +14,12 @@ from gebus_connectors.sources.values import ValueMap
 from gebus_connectors.sources.wuhan2020 import Wuhan2020Config, Wuhan2020Source
 from gebus_connectors.sources.wuhan2020.config import Form
 
-Read = Callable[[Form, list[object]], list[Reading]]
+Read = Callable[[Form, Sequence[object]], list[Reading]]
 
 
 @pytest.fixture
 def read(tmp_path: Path, divisions: Divisions, statuses: ValueMap) -> Read:
-    def read_changes(form: Form, lines: list[object]) -> list[Reading]:
+    def read_changes(form: Form, lines: Sequence[object]) -> list[Reading]:
         config = Wuhan2020Config(tmp_path, form, "wuhan2020")
         config.changes.parent.mkdir(exist_ok=True)
         written = [line if isinstance(line, str) else json.dumps(line, ensure_ascii=False) for line in lines]
