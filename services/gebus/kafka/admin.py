@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import (
@@ -24,11 +25,17 @@ from kafka.admin import (
     UserScramCredentialDeletion,
     UserScramCredentialUpsertion,
 )
-from kafka.errors import for_code
+from kafka.errors import (
+    CoordinatorLoadInProgressError,
+    CoordinatorNotAvailableError,
+    NotCoordinatorError,
+    for_code,
+)
 from pydantic import SecretStr
 
-from gebus.kafka.connection import Connection
+from gebus.kafka.connection import ANSWER_SECONDS, Connection
 from gebus.kafka.errors import check, told
+from gebus.kafka.opening import open_client
 from gebus.model.errors import Refused
 
 Resource = Literal["topic", "group", "transactional_id", "cluster"]
@@ -38,6 +45,9 @@ Operation = Literal["read", "write", "create", "delete", "alter", "describe", "d
 _MECHANISM = "SCRAM-SHA-512"
 # The least that Kafka takes. The passwords are random, 192 bits: more would slow logins, not guesses.
 _ITERATIONS = 4096
+_RETRY_SECONDS = 0.2
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -72,8 +82,13 @@ class Admin:
         """Connect. `replication_factor` is that of new topics; -1 leaves it to the broker."""
         self._connection = connection
         self._replication_factor = replication_factor
-        with told(connection, "opening an admin client"):
-            self._client = KafkaAdminClient(**connection.for_kafka_python(), client_id=f"gebus-{connection.principal}")
+        self._client: Any = open_client(
+            connection,
+            "opening an admin client",
+            KafkaAdminClient,
+            client_id=f"gebus-{connection.principal}",
+            request_timeout_ms=ANSWER_SECONDS * 1000,
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -196,8 +211,19 @@ class Admin:
     def committed(self, group: str) -> dict[tuple[str, int], int]:
         """The offset that a group goes on from, of each partition that it has committed."""
         with told(self._connection, f"looking for the offsets of group {group}"):
-            found = self._client.list_group_offsets(group).get(group, {})
+            found = self._once_coordinated(lambda: self._client.list_group_offsets(group)).get(group, {})
         return {(place.topic, place.partition): answer.offset for place, answer in found.items() if answer.offset >= 0}
+
+    def _once_coordinated(self, ask: Callable[[], T]) -> T:
+        """Ask again while the group's coordinator is not there yet: Kafka makes its offsets topic at first use."""
+        deadline = time.monotonic() + ANSWER_SECONDS
+        while True:
+            try:
+                return ask()
+            except (CoordinatorNotAvailableError, CoordinatorLoadInProgressError, NotCoordinatorError):
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_RETRY_SECONDS)
 
     def _config(self, names: list[str]) -> dict[str, dict[str, str]]:
         if not names:

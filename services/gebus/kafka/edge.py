@@ -9,7 +9,7 @@ from typing import Literal
 from kafka import KafkaConsumer, KafkaProducer
 
 from gebus.kafka.connection import ANSWER_SECONDS, Connection
-from gebus.kafka.errors import told
+from gebus.kafka.opening import open_client
 from gebus.model.base import milliseconds
 
 _DELIVERY_TIMEOUT = timedelta(seconds=30)
@@ -24,22 +24,23 @@ def open_producer(connection: Connection, *, delivery_timeout: timedelta = _DELI
     Denied with a wrong password, Unavailable where nobody answers, both within 10 seconds.
     """
     delivery_ms = milliseconds(delivery_timeout)
-    with told(connection, "opening a producer"):
-        return KafkaProducer(
-            **connection.for_kafka_python(),
-            client_id=f"gebus-{connection.principal}",
-            enable_idempotence=True,
-            acks="all",
-            compression_type="lz4",
-            linger_ms=20,
-            batch_size=256 << 10,
-            max_request_size=2 << 20,
-            max_block_ms=ANSWER_SECONDS * 1000,
-            delivery_timeout_ms=delivery_ms,
-            request_timeout_ms=min(ANSWER_SECONDS * 1000, delivery_ms // 2),
-            allow_auto_create_topics=False,
-            metrics_enabled=False,
-        )
+    return open_client(
+        connection,
+        "opening a producer",
+        KafkaProducer,
+        client_id=f"gebus-{connection.principal}",
+        enable_idempotence=True,
+        acks="all",
+        compression_type="lz4",
+        linger_ms=20,
+        batch_size=256 << 10,
+        max_request_size=2 << 20,
+        max_block_ms=ANSWER_SECONDS * 1000,
+        delivery_timeout_ms=delivery_ms,
+        request_timeout_ms=min(ANSWER_SECONDS * 1000, delivery_ms // 2),
+        allow_auto_create_topics=False,
+        metrics_enabled=False,
+    )
 
 
 def close_producer(producer: KafkaProducer) -> None:
@@ -61,21 +62,22 @@ def open_consumer(
     the log no longer holds it, for a caller that must not skip silently. Denied with a wrong password, Unavailable
     where nobody answers, both within 10 seconds; a missing right shows when it polls.
     """
-    with told(connection, "opening a consumer"):
-        consumer = KafkaConsumer(
-            **connection.for_kafka_python(),
-            client_id=f"gebus-{connection.principal}",
-            group_id=group,
-            enable_auto_commit=False,
-            auto_offset_reset=without_offset,
-            isolation_level="read_committed",
-            allow_auto_create_topics=False,
-            max_poll_records=2000,
-            session_timeout_ms=10_000,
-            heartbeat_interval_ms=2_000,
-            request_timeout_ms=ANSWER_SECONDS * 1000,
-            metrics_enabled=False,
-        )
-        if topics:
-            consumer.subscribe(list(topics))
-        return consumer
+    consumer = open_client(
+        connection,
+        "opening a consumer",
+        KafkaConsumer,
+        client_id=f"gebus-{connection.principal}",
+        group_id=group,
+        enable_auto_commit=False,
+        auto_offset_reset=without_offset,
+        isolation_level="read_committed",
+        allow_auto_create_topics=False,
+        max_poll_records=2000,
+        session_timeout_ms=10_000,
+        heartbeat_interval_ms=2_000,
+        request_timeout_ms=ANSWER_SECONDS * 1000,
+        metrics_enabled=False,
+    )
+    if topics:
+        consumer.subscribe(list(topics))
+    return consumer

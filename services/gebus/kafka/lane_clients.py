@@ -1,0 +1,117 @@
+"""Clients for lanes: confluent-kafka (librdkafka), read and written in batches. Only lanes import this module."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Literal
+
+from confluent_kafka import Consumer, KafkaError, Producer
+
+from gebus.kafka.admin import Admin
+from gebus.kafka.connection import ANSWER_SECONDS, Connection
+
+GROUP = "gebus.lanes"
+TRANSACTION_SECONDS = 15
+"""A dead worker's open transaction holds every reader back for so long at most."""
+
+_log = logging.getLogger(__name__)
+
+_PREFETCH = {
+    # A consumer that is faster than a fetch would otherwise wait a second each time its queue was full for a moment.
+    "fetch.queue.backoff.ms": 2,
+    "queued.min.messages": 1_000_000,
+    "queued.max.messages.kbytes": 256 << 10,
+    "fetch.wait.max.ms": 100,
+    "max.partition.fetch.bytes": 4 << 20,
+}
+_NETWORK = {
+    "socket.keepalive.enable": True,
+    "socket.timeout.ms": ANSWER_SECONDS * 1000,
+    "reconnect.backoff.ms": 50,
+    "reconnect.backoff.max.ms": 1000,
+}
+
+
+def open_consumer(
+    connection: Connection, slot: int, *, without_offset: Literal["earliest", "error"] = "earliest"
+) -> Consumer:
+    """The consumer of one worker slot, a static member of the group of all lanes.
+
+    Promised: committed records alone; nothing is committed but by a transaction; the range assignor gives this member
+    the same partition numbers of all topics with equal partition counts. Not promised: that anybody answers; see
+    `require_answer`.
+    """
+    return Consumer(
+        {
+            **_common(connection, f"gebus-lanes-{slot}"),
+            **_PREFETCH,
+            "group.id": GROUP,
+            "group.protocol": "consumer",
+            "group.remote.assignor": "range",
+            "group.instance.id": f"{GROUP}.{slot}",
+            "auto.offset.reset": without_offset,
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "isolation.level": "read_committed",
+        },
+        logger=_log,
+    )
+
+
+def open_reader(connection: Connection, name: str) -> Consumer:
+    """A consumer of no group, for partitions that the caller assigns: it reads a state topic back, up to its end.
+
+    It sees committed records alone, and reports the end of a partition as a message with the error `_PARTITION_EOF`.
+    """
+    return Consumer(
+        {
+            **_common(connection, f"gebus-{name}"),
+            **_PREFETCH,
+            "group.id": f"{GROUP}.{name}",  # librdkafka wants one; without subscribe() or commit() Kafka never hears it
+            "auto.offset.reset": "error",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "isolation.level": "read_committed",
+        },
+        logger=_log,
+    )
+
+
+def open_producer(connection: Connection, slot: int) -> Producer:
+    """The transactional producer of one worker slot; `init_transactions` fences whoever held the slot before.
+
+    Delivery is reported only where it fails. Not promised: that anybody answers; see `require_answer`.
+    """
+    return Producer(
+        {
+            **_common(connection, f"gebus-lanes-{slot}"),
+            "transactional.id": f"{GROUP}.{slot}",
+            "transaction.timeout.ms": TRANSACTION_SECONDS * 1000,
+            "delivery.report.only.error": True,
+            "partitioner": "murmur2_random",
+            "compression.type": "lz4",
+            "linger.ms": 5,
+            "batch.size": 1_000_000,
+            "message.max.bytes": 2 << 20,
+            "queue.buffering.max.messages": 1_000_000,
+            "queue.buffering.max.kbytes": 256 << 10,
+        },
+        logger=_log,
+    )
+
+
+def require_answer(connection: Connection) -> None:
+    """Log in once: Denied with a wrong password, Unavailable where nobody answers within 10 seconds.
+
+    librdkafka itself tries a refused password again for ever, and says so in its log alone.
+    """
+    Admin(connection).close()
+
+
+def _common(connection: Connection, name: str) -> dict[str, Any]:
+    return {**connection.for_librdkafka(), **_NETWORK, "client.id": name, "error_cb": _tell}
+
+
+def _tell(error: KafkaError) -> None:
+    """What goes on outside of any call: a broker lost, a login refused. librdkafka goes on trying by itself."""
+    _log.warning("%s: %s", error.name(), error.str())
