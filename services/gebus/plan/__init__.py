@@ -1,5 +1,6 @@
 """Feeds -> lane plans: values that one can print, compare and test before anything runs."""
 
+from gebus.plan.explanation import explain, render
 from gebus.plan.planner import Places, check, lanes
 from gebus.plan.values import (
     DeduplicatePlan,
@@ -21,5 +22,7 @@ __all__ = [
     "TablePlan",
     "WherePlan",
     "check",
+    "explain",
     "lanes",
+    "render",
 ]

@@ -21,6 +21,8 @@ class Outcome:
     mask: Mask | None
     decided_by: Literal["envelope", "policy", "author", "both"]
     reason: str
+    line: Line | None = None
+    """The line of the policy that had a say, if one did."""
 
     @property
     def delivered(self) -> bool:
@@ -58,14 +60,15 @@ def combine(policy: Outcome, author: Mask) -> Outcome:
     """
     wish = f"the feed's author chose: {describe(author)}"
     if policy.mask is None:
-        return Outcome(author, "author", f"{wish} (the policy would pass it)")
+        return Outcome(author, "author", f"{wish}; the policy would pass it", policy.line)
     if policy.mask.kind == "drop":
         return policy
     if leaves_no_more(author, policy.mask):
-        return Outcome(author, "author", f"{wish} (the policy alone: {policy.words})")
+        return Outcome(author, "author", f"{wish}; the policy alone: {policy.words}", policy.line)
     if leaves_no_more(policy.mask, author):
         return policy
-    return Outcome(_NULL, "both", f"{wish}, {policy.reason}; neither is the stricter, so it tells nothing")
+    reason = f"{wish}; {policy.reason}; neither is the stricter, so nothing is told"
+    return Outcome(_NULL, "both", reason, policy.line)
 
 
 def _by_policy(field: EventField, tier: int, policy: Policy) -> Outcome:
@@ -73,12 +76,12 @@ def _by_policy(field: EventField, tier: int, policy: Policy) -> Outcome:
     case = f"level {field.level}, identifies {field.identifies}, tier {tier}"
     if line is None:
         return Outcome(_DROP, "policy", f"{case}: no line of the policy allows it")
-    reason = f"{case}: {line.action} ({_cited(line)})"
+    reason = f"{case}: {line.action}"
     match line.action:
         case "pass":
-            return Outcome(None, "policy", reason)
+            return Outcome(None, "policy", reason, line)
         case "drop":
-            return Outcome(_DROP, "policy", reason)
+            return Outcome(_DROP, "policy", reason, line)
         case "token":
             mask: Mask | None = Mask(kind="token")
         case "mask":
@@ -86,12 +89,7 @@ def _by_policy(field: EventField, tier: int, policy: Policy) -> Outcome:
         case "generalise":
             mask = field.generalised
     if mask is None:
-        return Outcome(_DROP, "policy", f"{reason}, but the schema does not say how: dropped")
+        return Outcome(_DROP, "policy", f"{reason}, but the schema does not say how: dropped", line)
     if problem := inapplicable(mask, field.plain_type):
-        return Outcome(_DROP, "policy", f"{reason}, but {problem}: dropped")
-    return Outcome(mask, "policy", reason)
-
-
-def _cited(line: Line) -> str:
-    since = f", since {line.valid_from}" if line.valid_from else ""
-    return f"{line.source}{since}"
+        return Outcome(_DROP, "policy", f"{reason}, but {problem}: dropped", line)
+    return Outcome(mask, "policy", reason, line)

@@ -88,11 +88,15 @@ def raw(schema: AvroType) -> AvroType:
 
 
 class Encoder:
-    """Records of one schema to bytes on the wire, and back, by fastavro; without logical types, see `raw`."""
+    """Records of one schema to bytes on the wire, and back, by fastavro.
+
+    Written are instants, dates and decimals or what Avro holds instead of them; read is what Avro holds, see `raw`.
+    """
 
     def __init__(self, schema: AvroType, schema_id: int) -> None:
         self.schema_id = schema_id
-        self._schema = fastavro.parse_schema(raw(schema))
+        self._schema = fastavro.parse_schema(schema)
+        self._raw = fastavro.parse_schema(raw(schema))
 
     def encode(self, record: Mapping[str, Any]) -> bytes:
         """0x00, the schema's id in 4 bytes, then the record in Avro; ValueError where the record does not fit."""
@@ -108,7 +112,7 @@ class Encoder:
         if value[:5] != struct.pack(">bI", 0, self.schema_id):
             raise AssertionError(f"the value begins with {value[:5].hex()}, not with schema id {self.schema_id}")
         body = io.BytesIO(value[5:])
-        record: Any = fastavro.schemaless_reader(body, self._schema, None)
+        record: Any = fastavro.schemaless_reader(body, self._raw, None)
         if body.read():
             raise AssertionError("bytes follow the record")
         return dict(record)

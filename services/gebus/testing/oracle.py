@@ -7,6 +7,7 @@ without limits on memory, and forgetful of nothing: not for anything but tests.
 from __future__ import annotations
 
 import io
+import json
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -131,6 +132,7 @@ class _FeedOracle:
             if isinstance(step, WhereStep)
         }
         self._steps = feed.steps
+        self._lowest = {field.name: -(2 ** (31 if "int" in json.dumps(field.type) else 63)) for field in event.fields}
         self._fields: dict[str, tuple[str, Mask | None]] = {name: (name, None) for name in ENVELOPE}
         for step in feed.steps:
             if isinstance(step, SelectStep):
@@ -151,7 +153,10 @@ class _FeedOracle:
                 return "filtered"
             if isinstance(step, DeduplicateStep) and self._is_repeat(index, step.deduplicate, message, record):
                 return "duplicate"
-        projected = {name: masked(record[source], mask, self._key) for name, (source, mask) in self._fields.items()}
+        projected = {
+            name: masked(record[source], mask, self._key, self._lowest[source])
+            for name, (source, mask) in self._fields.items()
+        }
         self.delivered.append((message.key(), projected))
         return "delivered"
 

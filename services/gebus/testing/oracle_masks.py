@@ -15,8 +15,8 @@ _EPOCH = date(1970, 1, 1).toordinal()
 _MS_OF_A_DAY = 86_400_000
 
 
-def masked(value: Any, mask: Mask | None, key: bytes) -> Any:
-    """What a consumer gets instead of `value`; a null stays null."""
+def masked(value: Any, mask: Mask | None, key: bytes, lowest: int = -(2**63)) -> Any:
+    """What a consumer gets instead of `value`; a null stays null. `lowest` is the least value that the type holds."""
     if mask is None or value is None:
         return value
     by_kind: dict[str, Callable[[], Any]] = {
@@ -24,10 +24,10 @@ def masked(value: Any, mask: Mask | None, key: bytes) -> Any:
         "fixed": lambda: mask.value,
         "partial": lambda: _starred(value, mask.first, mask.last),
         "division": lambda: value[: mask.digits] + "0" * (len(value) - mask.digits),
-        "date": lambda: first_day(value, mask.unit),
-        "instant": lambda: first_day(value // _MS_OF_A_DAY, mask.unit) * _MS_OF_A_DAY,
-        "band": lambda: value - value % mask.width,
-        "token": lambda: hmac.new(key, str(value).encode(), hashlib.sha256).digest()[:16].hex(),
+        "date": lambda: max(first_day(value, mask.unit), lowest),
+        "instant": lambda: max(first_day(value // _MS_OF_A_DAY, mask.unit) * _MS_OF_A_DAY, lowest),
+        "band": lambda: max(value - value % mask.width, lowest),
+        "token": lambda: hmac.new(key, str(value).encode(), hashlib.sha256).hexdigest()[:32],
     }
     return by_kind[mask.kind]()
 
