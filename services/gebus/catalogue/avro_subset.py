@@ -110,8 +110,9 @@ class SubsetCheck:
                 self._complex(avro, path, depth)
         else:
             self._primitive(avro["type"], (*path, "type"))
-            self._keys(avro, _PLAIN_KEYS, path)
-            self._logical(avro, path)
+            if avro["type"] in PRIMITIVES:
+                self._keys(avro, _PLAIN_KEYS, path)
+                self._logical(avro, path)
 
     def _primitive(self, name: str, path: KeyPath) -> None:
         if name in PRIMITIVES:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from gebus.catalogue.documents import Document, nearest
+from gebus.catalogue.documents import Document, nearest, nearest_of
 from gebus.catalogue.models import parse_model
 from gebus.model.base import Day, Model, Name
 from gebus.model.catalogue import CodeEntry, CodeList
@@ -54,11 +54,12 @@ def _attributes(document: Document, entries: list[CodeEntry]) -> list[Finding]:
     findings = []
     known = set(entries[0].attributes)
     for index, entry in enumerate(entries):
-        for key in sorted(set(entry.attributes) - known):
+        unknown, missing = set(entry.attributes) - known, known - set(entry.attributes)
+        for key in sorted(unknown):
             found = f"unknown key `{key}` of code {entry.code}"
             allowed = f"the attributes of the first entry: {', '.join(sorted(known)) or 'none'}"
             findings.append(document.finding(("entries", index, key), "key", found, allowed, nearest(key, known)))
-        for key in sorted(known - set(entry.attributes)):
+        for key in sorted(missing - {nearest_of(key, missing) for key in unknown}):
             found = f"`{key}` of code {entry.code} is missing"
             findings.append(document.finding(("entries", index), "key", found, "every attribute written out"))
     return findings

@@ -100,10 +100,15 @@ def read_text(root: Path, file: str) -> str:
     return text
 
 
+def nearest_of(word: str, known: Iterable[str]) -> str:
+    """The known word nearest to `word`, or nothing if none is near."""
+    return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)), "")
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """`did you mean ...` for the known word nearest to `word`, or nothing if none is near."""
-    matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"did you mean `{matches[0]}`?" if matches else ""
+    match = nearest_of(word, known)
+    return f"did you mean `{match}`?" if match else ""
 
 
 def shown(value: object) -> str:

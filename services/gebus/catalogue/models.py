@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from gebus.catalogue.documents import Document, KeyPath, nearest, shown
+from gebus.catalogue.documents import Document, KeyPath, nearest, nearest_of, shown
 from gebus.model.base import Model
 from gebus.model.errors import Finding
 
@@ -30,10 +30,22 @@ def parse_part(document: Document, place: KeyPath, value: Any, model: type[M]) -
     try:
         return model.model_validate(value), []
     except ValidationError as error:
+        located = [(_path_in(value, details["loc"]), details) for details in error.errors(include_url=False)]
+        meant = {(path[:-1], _meant(model, path)) for path, details in located if details["type"] == "extra_forbidden"}
         return None, [
-            _finding(document, place, model, _path_in(value, details["loc"]), details)
-            for details in error.errors(include_url=False)
+            _finding(document, place, model, path, details)
+            for path, details in located
+            # The key that an unknown one was meant to be is not missing: one slip, one finding.
+            if not (details["type"] == "missing" and (path[:-1], path[-1]) in meant)
         ]
+
+
+def _known_keys(model: type[Model], path: KeyPath) -> list[str]:
+    return sorted({name for owner in _models_at(model, path[:-1]) for name in owner.model_fields})
+
+
+def _meant(model: type[Model], path: KeyPath) -> str:
+    return nearest_of(str(path[-1]), _known_keys(model, path))
 
 
 def _finding(document: Document, place: KeyPath, model: type[Model], path: KeyPath, error: ErrorDetails) -> Finding:
@@ -43,7 +55,7 @@ def _finding(document: Document, place: KeyPath, model: type[Model], path: KeyPa
     if kind == "missing":
         return document.finding(where, "key", f"`{key}` is missing", "every key written out")
     if kind == "extra_forbidden":
-        known = sorted({name for owner in _models_at(model, path[:-1]) for name in owner.model_fields})
+        known = _known_keys(model, path)
         allowed = ", ".join(known)
         return document.finding(where, "key", f"unknown key `{key}`", allowed, nearest(str(key), known))
     if kind in ("union_tag_invalid", "union_tag_not_found"):

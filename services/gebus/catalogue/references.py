@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gebus.catalogue.documents import Document, KeyPath, nearest, shown
+from gebus.catalogue.documents import Document, KeyPath, nearest, nearest_of, shown
 from gebus.catalogue.draft import Draft
 from gebus.catalogue.tree import Kind
 from gebus.model.errors import Finding
@@ -52,6 +52,7 @@ def check_references(draft: Draft) -> Iterator[Finding]:
     what it uses look unused.
     """
     mentions = list(_mentions(draft))
+    used = {(mention.kind, mention.name) for mention in mentions}
     for mention in mentions:
         known = _known(draft, mention.kind)
         if mention.name not in known:
@@ -59,9 +60,10 @@ def check_references(draft: Draft) -> Iterator[Finding]:
             found = f"{shown(mention.path[-1])} names {mention.name}" if isinstance(mention.path[-1], str) else ""
             found = f"{found or f'{mention.path[0]} names {mention.name}'}, which is not in {_DIRECTORY[mention.kind]}/"
             candidates = [name for name in known if not base or name.startswith(base)] or list(known)
+            used.add((mention.kind, nearest_of(mention.name, candidates)))  # what was meant is not unused
             allowed = f"a file below {_DIRECTORY[mention.kind]}/"
             yield mention.document.finding(mention.path, "reference", found, allowed, nearest(mention.name, candidates))
-    yield from _unused(draft, {(mention.kind, mention.name) for mention in mentions})
+    yield from _unused(draft, used)
 
 
 def _known(draft: Draft, kind: Kind) -> Mapping[str, Any]:

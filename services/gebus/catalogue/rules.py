@@ -17,6 +17,9 @@ from gebus.model.topic import TopicContract
 DIVISIONS = "divisions"
 """The code list of GB/T 2260, six digits each. Where a catalogue has none, a region is checked by its form alone."""
 
+RESERVED_DOMAINS = ("feed", "dead", "gebus")
+"""Kafka topics of feeds, dead letters and state begin so: a contract's topic could take the name of one of them."""
+
 _KEY_TYPES = ("string", "int", "long")
 
 
@@ -38,6 +41,10 @@ def check_parties(draft: Draft) -> Iterator[Finding]:
 def check_topics(draft: Draft) -> Iterator[Finding]:
     """The key of a contract is made of fields that every event has and that a key can hold."""
     for _, contract, document in draft.topics.each():
+        if contract.domain in RESERVED_DOMAINS:
+            found, allowed = f"the domain {contract.domain}", f"any but {', '.join(RESERVED_DOMAINS)}"
+            advice = "topics that begin with these words are made by the bus"
+            yield document.finding(("topic",), "value", found, allowed, advice)
         for name in ("publishers", "key", "examples"):
             yield from _repeats(document, (name,), getattr(contract, name))
         schema = draft.event_of(contract)

@@ -111,18 +111,19 @@ class _SchemaParser:
         attributes, findings = parse_part(self._document, place, written, _Attributes)
         for finding in findings:
             self._findings.append(_renamed(finding, field.get("name")))
+        before = len(self._subset.findings)
         self._subset.field_type(field, place)
-        if attributes is None or "type" not in field:
+        if attributes is None or len(self._subset.findings) > before:
             return None
         avro = field["type"]
-        plain = avro[1] if isinstance(avro, list) and len(avro) == 2 else avro
+        plain = avro[1] if isinstance(avro, list) else avro
         masked = mask_of(attributes.mask) if "mask" in written else None
         generalised = None if attributes.generalise is None else generalisation_of(attributes.generalise)
         if isinstance(attributes.mask, MaskChoice) and attributes.mask.generalise is not None:
             self._add((*place, "mask"), "mask", "a generalisation as mask", "null, token, fixed or partial")
-        if isinstance(plain, str | dict):
+        else:
             self._mask_fits(masked, plain, (*place, "mask"))
-            self._mask_fits(generalised, plain, (*place, "generalise"))
+        self._mask_fits(generalised, plain, (*place, "generalise"))
         name, level = str(field.get("name")), attributes.classification
         return EventField(
             name, avro, level, attributes.identifies, masked, generalised, attributes.codes, attributes.doc
