@@ -1,0 +1,26 @@
+"""`python -m gebus.lanes`: one worker process, as the supervisor starts it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from gebus.lanes.process import WorkerOptions, exit_status, log_to_stderr, run_worker
+
+
+def main() -> int:
+    """Run one worker from its command line."""
+    parser = argparse.ArgumentParser(prog="gebus.lanes", description="One worker. Use `gebus run lanes` to run lanes.")
+    parser.add_argument("--slot", type=int, required=True)
+    parser.add_argument("--catalogue", type=Path, required=True)
+    parser.add_argument("--metrics-port", type=int, default=None)
+    parser.add_argument("--restarts", type=int, default=0)
+    given = parser.parse_args()
+    log_to_stderr(given.slot)
+    options = WorkerOptions(given.slot, given.catalogue, given.metrics_port, given.restarts)
+    return exit_status(lambda: run_worker(options), given.slot)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""Partitions that must not be read further for now, and the offset at which each will go on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from confluent_kafka import TopicPartition
+
+from gebus.lanes.errors import told
+from gebus.lanes.places import Lanes, Place
+from gebus.lanes.ports import Blocked, Consumer, Kernel
+from gebus.lanes.schemas import WriterSchemas
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Why a partition waits, and the first record that was not taken."""
+
+    offset: int
+    reason: str
+    schema_id: int | None
+
+
+class HeldPartitions:
+    """Pauses a partition at a record that cannot be taken yet; all others go on.
+
+    An unknown schema id is asked of the registry, and the partition goes on with the answer. At the ceiling of dead
+    letters a partition waits until the worker is started again by somebody who has looked.
+    """
+
+    def __init__(self, lanes: Lanes, consumer: Consumer, kernel: Kernel, schemas: WriterSchemas) -> None:
+        self._lanes, self._consumer, self._kernel, self._schemas = lanes, consumer, kernel, schemas
+        self._holds: dict[Place, Hold] = {}
+
+    @property
+    def holds(self) -> dict[Place, Hold]:
+        """Every partition that waits now."""
+        return dict(self._holds)
+
+    def hold(self, place: Place, offset: int, blocked: Blocked) -> None:
+        """Stop reading a partition; it will go on at `offset`."""
+        with told(f"pausing {place}"):
+            self._consumer.pause([place.kafka()])
+            self._consumer.seek(place.kafka(offset))
+        self._holds[place] = Hold(offset, blocked.reason, blocked.schema_id)
+        if blocked.schema_id is None:
+            _log.error(
+                "%s stopped at offset %d: too many dead letters (%s); see `gebus dead-letters %s`, then restart",
+                place, offset, blocked.reason, self._lanes.source(place.topic),
+            )  # fmt: skip
+        else:
+            _log.info("%s waits at offset %d for schema id %d", place, offset, blocked.schema_id)
+            self._schemas.ask(self._lanes.source(place.topic), blocked.schema_id)
+
+    def drop(self, places: Iterable[Place]) -> None:
+        """These partitions went elsewhere."""
+        for place in places:
+            self._holds.pop(place, None)
+
+    def release(self) -> None:
+        """Let the partitions go on whose schema id is known by now."""
+        for learnt in self._schemas.answers():
+            learnt.teach(self._kernel)
+            _log.info("schema id %d of %s: %s", learnt.id, learnt.source, learnt.refused or "known now")
+        pinned = self._schemas.pinned
+        for place, hold in list(self._holds.items()):
+            known = hold.schema_id is not None and (self._lanes.source(place.topic), hold.schema_id) in pinned
+            if known and self._is_back(place, hold.offset):
+                with told(f"resuming {place}"):
+                    self._consumer.resume([place.kafka()])
+                del self._holds[place]
+
+    def positions(self, places: Collection[Place]) -> list[TopicPartition]:
+        """Where each of these partitions goes on if taken over now; those that nothing was read of are left out."""
+        with told("asking for positions"):
+            read = self._consumer.position([place.kafka() for place in places])
+        found = []
+        for position in read:
+            hold = self._holds.get(Place.of(position))
+            if hold is not None:
+                found.append(TopicPartition(position.topic, position.partition, hold.offset))
+            elif position.offset >= 0:
+                found.append(position)
+        return found
+
+    def _is_back(self, place: Place, offset: int) -> bool:
+        """Whether the seek has been done: seek() returns before, and a position from before it skips the record."""
+        (position,) = self._consumer.position([place.kafka()])
+        return bool(position.offset <= offset)

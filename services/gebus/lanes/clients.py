@@ -1,0 +1,25 @@
+"""The clients of a session: those of gebus.kafka, for one connection."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from gebus.kafka import Connection
+from gebus.kafka.lane_clients import open_consumer, open_producer, open_reader
+from gebus.lanes.ports import Consumer, Producer
+
+
+class LaneClients:
+    """Opens the clients of one worker's sessions. confluent-kafka's classes have the ports' shape; its stubs say less."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def source_consumer(self, slot: int) -> Consumer:
+        return cast(Consumer, open_consumer(self._connection, slot))
+
+    def state_consumer(self) -> Consumer:
+        return cast(Consumer, open_reader(self._connection, "state"))
+
+    def producer(self, slot: int) -> Producer:
+        return cast(Producer, open_producer(self._connection, slot))

@@ -1,0 +1,67 @@
+"""What confluent-kafka raises, in the words of gebus: who must end, the session or the worker.
+
+Unavailable
+`-- SessionEnded            what a session holds is uncertain; the next begins from what is committed
+Stopped
+`-- Fenced                  the slot was taken from this worker; it leaves the process
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from confluent_kafka import KafkaError, KafkaException
+
+from gebus.model.errors import Denied, GebusError, Stopped, Unavailable
+
+
+class SessionEnded(Unavailable):
+    """What this session holds is uncertain: its transaction was refused, timed out or may have been committed."""
+
+
+class Fenced(Stopped):
+    """This slot's transactional id was taken by another process, or by the broker from a worker that stood still
+    too long.
+
+    Nothing that this worker still holds can be committed.
+    """
+
+
+_FENCED = frozenset({KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH})
+_DENIED = frozenset(
+    {
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+        KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+        KafkaError.SASL_AUTHENTICATION_FAILED,
+        KafkaError._AUTHENTICATION,
+    }
+)
+
+
+def in_our_words(error: KafkaError, doing: str) -> GebusError:
+    """The error of gebus for what Kafka answered while `doing`."""
+    said = f"{error.name()}: {error.str()}"
+    if error.code() in _FENCED:
+        return Fenced(
+            f"fenced while {doing} ({said}): another process took this slot, or this one stood still for longer than a "
+            "transaction may; the open transaction is void; see that each slot is run once"
+        )
+    if error.code() in _DENIED:
+        return Denied(f"Kafka refused the worker while {doing} ({said}); `gebus apply` grants what the catalogue says")
+    return SessionEnded(
+        f"the outcome is uncertain while {doing} ({said}); the next session begins from what is committed"
+    )
+
+
+@contextmanager
+def told(doing: str) -> Iterator[None]:
+    """Raise what confluent-kafka raises inside as an error of gebus."""
+    try:
+        yield
+    except KafkaException as error:
+        raise in_our_words(error.args[0], doing) from error
+    except BufferError as error:
+        raise SessionEnded(f"no room in the producer's queue while {doing}; is the broker reachable?") from error

@@ -1,0 +1,73 @@
+"""A kernel ready to work: plans compiled, token keys, feed schemas and the writer schemas learnt so far given to it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from gebus.kafka.registry import Version
+from gebus.lanes.places import Lanes
+from gebus.lanes.ports import Kernel
+from gebus.lanes.schemas import WriterSchemas
+from gebus.lanes.token_keys import token_key
+from gebus.model.errors import NotFound, PlanError
+from gebus.plan import FeedPlan
+
+
+class FeedSchemas(Protocol):
+    """The part of gebus.kafka.registry.Registry that is asked for the schemas of feeds."""
+
+    def versions(self, subject: str) -> list[int]: ...
+    def version(self, subject: str, version: int) -> Version: ...
+
+
+class Kernels:
+    """Makes the kernel of each session."""
+
+    def __init__(
+        self,
+        lanes: Lanes,
+        compile_plans: Callable[[Sequence[str]], Kernel],
+        registry: FeedSchemas,
+        schemas: WriterSchemas,
+        master_secret: bytes,
+    ) -> None:
+        self._lanes, self._compile, self._registry = lanes, compile_plans, registry
+        self._schemas, self._master = schemas, master_secret
+        self._feed_ids: dict[str, int] = {}
+
+    def new(self) -> Kernel:
+        """A kernel without any state. Unavailable while a feed's schema id is not known and the registry is down."""
+        try:
+            kernel = self._compile([plan.to_kernel() for plan in self._lanes.plans])
+        except ValueError as error:
+            raise PlanError("a lane's plan", f"the kernel refuses it: {error}") from error
+        for plan in self._lanes.plans:
+            for feed in plan.feeds:
+                kernel.set_token_key(feed.name, token_key(self._master, feed.consumer, feed.purpose))
+                kernel.set_feed_schema(feed.name, self._feed_id(feed))
+        for learnt in self._schemas.pinned.values():
+            learnt.teach(kernel)
+        return kernel
+
+    def _feed_id(self, feed: FeedPlan) -> int:
+        if feed.name not in self._feed_ids:
+            self._feed_ids[feed.name] = self._registered(feed)
+        return self._feed_ids[feed.name]
+
+    def _registered(self, feed: FeedPlan) -> int:
+        """The id of the version that is exactly what this feed delivers, whichever version that is."""
+        subject = f"{feed.topic}-value"
+        try:
+            numbers = self._registry.versions(subject)
+        except NotFound as error:
+            raise NotFound(f"feed {feed.name}: the registry has no subject {subject}; run `gebus apply`") from error
+        for number in reversed(numbers):
+            version = self._registry.version(subject, number)
+            if json.loads(version.schema) == feed.output_schema:
+                return version.id
+        raise NotFound(
+            f"feed {feed.name}: no version of {subject} is what the catalogue delivers now; run `gebus apply`, "
+            "then restart the lanes"
+        )

@@ -1,0 +1,176 @@
+"""The metrics of a worker: one list, from which the endpoint and the documentation are made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+from wsgiref.simple_server import WSGIServer
+
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import Metric as Family
+from prometheus_client.registry import Collector
+
+from gebus.lanes.meter import Buckets, Meter, Observation
+from gebus.model.errors import Stopped
+
+OUTCOMES = ("taken", "delivered", "filtered", "duplicate", "withheld", "dead")
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric: its name as Prometheus shows it, and what it tells whom."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    unit: str
+    labels: tuple[str, ...]
+    meaning: str
+
+
+RECORDS = Metric(
+    "gebus_records_total", "counter", "records", ("slice", "topic", "feed", "outcome"),
+    "Records of a source topic by what became of them; an empty feed is the source itself. For every feed "
+    "taken = delivered + filtered + duplicate + withheld + dead. Counted since the slice exists, over all its workers",
+)  # fmt: skip
+LAG_RECORDS = Metric(
+    "gebus_lag_records", "gauge", "records", ("topic", "partition"), "Records of a source partition not taken yet"
+)
+LAG_SECONDS = Metric(
+    "gebus_lag_seconds", "gauge", "seconds", ("topic", "partition"),
+    "Age of the newest record taken of a source partition; 0 when there is no more",
+)  # fmt: skip
+BATCH = Metric(
+    "gebus_batch_seconds", "histogram", "seconds", (), "From a batch's arrival until all that came of it is produced"
+)
+COMMIT = Metric("gebus_commit_seconds", "histogram", "seconds", (), "State, offsets and commit of one transaction")
+END_TO_END = Metric(
+    "gebus_end_to_end_seconds", "histogram", "seconds", (),
+    "From the log's append time of a source record until its delivery is committed",
+)  # fmt: skip
+STATE_BYTES = Metric("gebus_state_bytes", "gauge", "bytes", ("slice", "table"), "Memory of a slice's table")
+STATE_ENTRIES = Metric(
+    "gebus_state_entries", "gauge", "entries", ("slice", "table"), "Keys that a slice's table remembers"
+)
+BLOCKED = Metric(
+    "gebus_blocked_partitions", "gauge", "partitions", ("topic", "reason"),
+    "Source partitions that wait: unknown_schema until the registry answers, dead_letter_limit until a restart",
+)  # fmt: skip
+LIVE = Metric("gebus_live_slices", "gauge", "slices", (), "Slices that this worker owns and has restored")
+TRANSACTIONS = Metric(
+    "gebus_transactions_total",
+    "counter",
+    "transactions",
+    ("outcome",),
+    "Transactions committed, and those given up open",
+)
+SESSIONS = Metric(
+    "gebus_sessions_ended_total",
+    "counter",
+    "sessions",
+    (),
+    "Lives of clients and state that ended on something uncertain",
+)
+RESTARTS = Metric(
+    "gebus_worker_restarts_total", "counter", "restarts", (), "How often the supervisor restarted this slot"
+)
+
+METRICS = (
+    RECORDS, LAG_RECORDS, LAG_SECONDS, BATCH, COMMIT, END_TO_END, STATE_BYTES, STATE_ENTRIES, BLOCKED, LIVE,
+    TRANSACTIONS, SESSIONS, RESTARTS,
+)  # fmt: skip
+
+
+def metrics_table() -> str:
+    """The metrics as the table of the documentation."""
+    rows = [
+        f"| `{metric.name}` | {metric.kind} | {metric.unit} | {', '.join(metric.labels)} | {metric.meaning} |"
+        for metric in METRICS
+    ]
+    return "\n".join(["| name | kind | unit | labels | meaning |", "| --- | --- | --- | --- | --- |", *rows, ""])
+
+
+class WorkerCollector(Collector):
+    """Collects when it is scraped, and only then."""
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+
+    def describe(self) -> Iterator[Family]:
+        """Nothing: registering must not ask a loop that does not run yet."""
+        return iter(())
+
+    def collect(self) -> Iterator[Family]:
+        seen, meter = self._meter.ask(), self._meter
+        yield _records(seen)
+        records, seconds = _gauge(LAG_RECORDS), _gauge(LAG_SECONDS)
+        for place, lag in seen.lags.items():
+            records.add_metric([place.topic, str(place.partition)], lag.records)
+            if lag.seconds is not None:
+                seconds.add_metric([place.topic, str(place.partition)], lag.seconds)
+        yield from (records, seconds)
+        yield _histogram(BATCH, meter.batch)
+        yield _histogram(COMMIT, meter.commit)
+        yield _histogram(END_TO_END, meter.end_to_end)
+        size, entries = _gauge(STATE_BYTES), _gauge(STATE_ENTRIES)
+        for lane, number, table, count, length in seen.state:
+            size.add_metric([f"{lane}/{number}", table], length)
+            entries.add_metric([f"{lane}/{number}", table], count)
+        yield from (size, entries)
+        blocked = _gauge(BLOCKED)
+        reasons = [(place.topic, reason) for place, reason in seen.held.items()]
+        for topic, reason in sorted(set(reasons)):
+            blocked.add_metric([topic, reason], reasons.count((topic, reason)))
+        yield blocked
+        live = _gauge(LIVE)
+        live.add_metric([], len(seen.live))
+        yield live
+        transactions = _counter(TRANSACTIONS)
+        transactions.add_metric(["committed"], meter.committed)
+        transactions.add_metric(["abandoned"], meter.abandoned)
+        yield transactions
+        for metric, count in ((SESSIONS, meter.sessions), (RESTARTS, meter.restarts)):
+            family = _counter(metric)
+            family.add_metric([], count)
+            yield family
+
+
+def serve_metrics(meter: Meter, port: int) -> WSGIServer:
+    """Answer scrapes on loopback until the server is shut down."""
+    registry = CollectorRegistry()
+    registry.register(WorkerCollector(meter))
+    try:
+        server, _ = start_http_server(port, addr="127.0.0.1", registry=registry)
+    except OSError as error:
+        raise Stopped(
+            f"port {port} for the worker's metrics cannot be had: {error.strerror}; give another --metrics-port"
+        ) from error
+    return server
+
+
+def _records(seen: Observation) -> CounterMetricFamily:
+    family = _counter(RECORDS)
+    for account in seen.accounts:
+        owned = f"{account.lane}/{account.slice}"
+        for outcome in ("taken", "dead") if account.feed == "" else OUTCOMES:
+            family.add_metric([owned, account.topic, account.feed, outcome], getattr(account, outcome))
+    return family
+
+
+def _counter(metric: Metric) -> CounterMetricFamily:
+    return CounterMetricFamily(metric.name, metric.meaning, labels=metric.labels)
+
+
+def _gauge(metric: Metric) -> GaugeMetricFamily:
+    return GaugeMetricFamily(metric.name, metric.meaning, labels=metric.labels)
+
+
+def _histogram(metric: Metric, buckets: Buckets) -> HistogramMetricFamily:
+    below, cumulative = 0, []
+    for bound, count in zip((*buckets.bounds, float("inf")), buckets.counts, strict=True):
+        below += count
+        cumulative.append(("+Inf" if bound == float("inf") else repr(bound), float(below)))
+    family = HistogramMetricFamily(metric.name, metric.meaning, labels=metric.labels)
+    family.add_metric([], cumulative, sum_value=buckets.sum)
+    return family

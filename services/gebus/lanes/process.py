@@ -1,0 +1,119 @@
+"""A worker as a process: what it is given, how it is stopped, and how it ends."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from gebus_kernel import Kernel
+
+from gebus.catalogue import load
+from gebus.kafka import Connection, stack_home
+from gebus.kafka.registry import Registry
+from gebus.lanes.clients import LaneClients
+from gebus.lanes.crash import CrashPoint
+from gebus.lanes.errors import Fenced
+from gebus.lanes.kernels import Kernels
+from gebus.lanes.meter import Meter
+from gebus.lanes.metrics import serve_metrics
+from gebus.lanes.places import Lanes
+from gebus.lanes.ports import SystemClock
+from gebus.lanes.schemas import WriterSchemas
+from gebus.lanes.settings import PRINCIPAL, LaneSettings
+from gebus.lanes.supervisor import EXIT_FENCED
+from gebus.lanes.token_keys import master_secret
+from gebus.lanes.worker import Worker
+from gebus.model.errors import GebusError
+from gebus.plan import lanes
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions:
+    """What one worker process is told by its supervisor."""
+
+    slot: int
+    catalogue: Path
+    metrics_port: int | None
+    restarts: int = 0
+
+    def arguments(self) -> list[str]:
+        """The command line that gives a process these options."""
+        port = [] if self.metrics_port is None else ["--metrics-port", str(self.metrics_port)]
+        return ["--slot", str(self.slot), "--catalogue", str(self.catalogue), "--restarts", str(self.restarts), *port]
+
+
+def run_worker(options: WorkerOptions) -> None:
+    """Work in a slot until SIGTERM, SIGINT or the end of standard input; then stop, within 2 s."""
+    stop = threading.Event()
+    _stop_on_signals(stop)
+    _stop_with_supervisor(stop)
+    settings, clock = LaneSettings(), SystemClock()
+    crash = CrashPoint(os.environ)
+    running = Lanes(lanes(load(options.catalogue)))
+    connection = Connection.load(PRINCIPAL)
+    meter = Meter(Kernel.LATENCY_BOUNDS_MS, options.restarts)
+    server = None if options.metrics_port is None else serve_metrics(meter, options.metrics_port)
+    with Registry(connection) as registry:
+        schemas = WriterSchemas(registry, clock, settings)
+        kernels = Kernels(running, Kernel, registry, schemas, master_secret(stack_home()))
+        worker = Worker(
+            running, kernels, LaneClients(connection), schemas, meter,
+            slot=options.slot, clock=clock, settings=settings, crash=crash,
+        )  # fmt: skip
+        try:
+            worker.run(stop.is_set, stop.wait)
+        finally:
+            schemas.close()
+            if server is not None:
+                server.shutdown()
+
+
+def exit_status(run: Callable[[], None], slot: int) -> int:
+    """Run a worker; its exit status, and its last words on standard error."""
+    try:
+        run()
+    except Fenced as error:
+        _log.error("slot %d: %s", slot, error)
+        return EXIT_FENCED
+    except GebusError as error:
+        _log.error("slot %d: %s", slot, error)
+        return 1
+    _log.info("slot %d: stopped", slot)
+    return 0
+
+
+def log_to_stderr(slot: int) -> None:
+    """Let this process's messages say which slot they come from."""
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format=f"%(asctime)s %(levelname)s slot {slot} %(name)s: %(message)s"
+    )
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+def _stop_on_signals(stop: threading.Event) -> None:
+    def ask(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        stop.set()
+
+    signal.signal(signal.SIGTERM, ask)
+    signal.signal(signal.SIGINT, ask)
+
+
+def _stop_with_supervisor(stop: threading.Event) -> None:
+    """Standard input is a pipe from the supervisor: it ends when that process does, also if it is killed."""
+
+    def watch() -> None:
+        while os.read(0, 4096):
+            pass
+        stop.set()
+
+    threading.Thread(target=watch, name="supervisor-watch", daemon=True).start()

@@ -1,0 +1,50 @@
+"""How a worker works: the numbers, each with what it prevents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+GROUP = "gebus.lanes"
+"""The consumer group of all workers."""
+PRINCIPAL = "gebus-lanes"
+STATE_PREFIX = "gebus.state."
+
+
+def slot_id(slot: int) -> str:
+    """The transactional id and the static member id of a slot."""
+    return f"{GROUP}.{slot}"
+
+
+def state_topic(lane: str) -> str:
+    """The Kafka topic that holds a lane's state; its partition p holds that of slice p."""
+    return f"{STATE_PREFIX}{lane}"
+
+
+@dataclass(frozen=True, slots=True)
+class LaneSettings:
+    """The bounds of a worker. Seconds, where a name does not say otherwise."""
+
+    batch: int = 10_000
+    """Records given to the kernel at once: enough to make Python's share vanish, few enough to stay in cache."""
+    commit_interval: float = 0.1
+    idle: float = 0.1
+    """How long an idle worker waits for a record before it looks after the rest: stop, schemas, restores."""
+    busy_wait: float = 0.02
+    """The same while a slice is restored or a partition waits, so that neither is held up by the other."""
+    produce_timeout: float = 10.0
+    """How long a full queue may stay full: the broker is gone then, and the session ends."""
+    commit_timeout: float = 10.0
+    """Less than the transaction timeout of 15 s: a session knows that it is uncertain before the broker ends it."""
+    init_timeout: float = 30.0
+    """An earlier producer's open transaction is aborted first, at the latest after its own 15 s."""
+    restore_timeout: float = 120.0
+    """Without one record of progress. Longer than a dead worker's transaction can hold the log back."""
+    restore_slice: float = 0.05
+    """How long restoring may keep the live slices waiting at a time."""
+    clock_interval: float = 10.0
+    """How often state that no record can match any more is dropped."""
+    session_attempts: int = 60
+    session_backoff: float = 0.2
+    session_backoff_ceiling: float = 5.0
+    lookup_backoff: float = 0.2
+    lookup_backoff_ceiling: float = 10.0

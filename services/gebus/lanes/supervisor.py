@@ -1,0 +1,142 @@
+"""Several workers, one process each, kept running."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import IO, Protocol
+
+from gebus.lanes.backoff import Backoff
+from gebus.lanes.ports import Clock, Stopping
+from gebus.model.errors import Stopped
+
+_log = logging.getLogger(__name__)
+
+EXIT_FENCED = 3
+"""Exit status of a worker that lost its slot to another process; 1 is any other error, 0 a stop that was asked for."""
+
+
+class Process(Protocol):
+    """The part of subprocess.Popen that the supervisor calls."""
+
+    pid: int
+    stdin: IO[bytes] | None
+
+    def poll(self) -> int | None: ...
+    def terminate(self) -> None: ...
+    def kill(self) -> None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+
+
+Spawn = Callable[[int, int], Process]
+"""(slot, restarts so far) -> its process. The process ends itself when its standard input ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class SupervisorSettings:
+    """The bounds of a supervisor, in seconds."""
+
+    backoff: float = 0.5
+    backoff_ceiling: float = 30.0
+    quick: float = 20.0
+    """A worker that lived shorter died quickly."""
+    quick_deaths: int = 8
+    """So many in a row, and the supervisor gives up."""
+    stop: float = 15.0
+    """Longer than a commit may take; then a worker is killed, which loses nothing."""
+    look: float = 0.1
+
+
+@dataclass(slots=True)
+class _Slot:
+    number: int
+    backoff: Backoff
+    process: Process | None = None
+    started_at: float = 0.0
+    due: float = 0.0
+    restarts: int = 0
+
+
+class Supervisor:
+    """Starts a worker for each slot, and again when one dies.
+
+    Promised: when `run` returns or raises, no worker is left; when the supervisor is killed, its workers notice
+    that their standard input has ended, and stop. Not promised: that a slot runs always; a worker that dies again
+    and again is given up on, and then all are stopped, so that whatever runs the supervisor sees it.
+    """
+
+    def __init__(self, workers: int, spawn: Spawn, clock: Clock, settings: SupervisorSettings) -> None:
+        self._spawn, self._clock, self._settings = spawn, clock, settings
+        self._slots = [
+            _Slot(number, Backoff(settings.backoff, settings.backoff_ceiling), due=clock.monotonic())
+            for number in range(workers)
+        ]
+
+    def run(self, stopping: Stopping, wait: Callable[[float], object]) -> None:
+        """Keep the workers running until `stopping`, then stop them all."""
+        try:
+            while not stopping():
+                for slot in self._slots:
+                    self._look_after(slot)
+                wait(self._settings.look)
+        finally:
+            self._stop_all()
+
+    def _look_after(self, slot: _Slot) -> None:
+        now = self._clock.monotonic()
+        if slot.process is None:
+            if now >= slot.due:
+                slot.process = self._spawn(slot.number, slot.restarts)
+                slot.started_at = now
+                _log.info("slot %d: started as process %d", slot.number, slot.process.pid)
+            return
+        status = slot.process.poll()
+        if status is None:
+            return
+        _close_stdin(slot.process)
+        slot.process = None
+        if now - slot.started_at >= self._settings.quick:
+            slot.backoff.reset()
+        if slot.backoff.failures >= self._settings.quick_deaths:
+            raise Stopped(
+                f"slot {slot.number}: its worker ended {slot.backoff.failures + 1} times within "
+                f"{self._settings.quick:g} s of its start, the last time with {_told(status)}; "
+                "see its messages above; all workers are stopped"
+            )
+        delay = slot.backoff.next()
+        slot.due, slot.restarts = now + delay, slot.restarts + 1
+        _log.warning("slot %d: ended with %s; starting it again in %.1f s", slot.number, _told(status), delay)
+
+    def _stop_all(self) -> None:
+        running = [(slot.number, slot.process) for slot in self._slots if slot.process is not None]
+        for _, process in running:
+            process.terminate()
+        deadline = self._clock.monotonic() + self._settings.stop
+        for number, process in running:
+            try:
+                process.wait(max(0.0, deadline - self._clock.monotonic()))
+            except subprocess.TimeoutExpired:
+                _log.error("slot %d: did not stop within %g s and is killed", number, self._settings.stop)
+                process.kill()
+                process.wait()
+            _close_stdin(process)
+        for slot in self._slots:
+            slot.process = None
+
+
+def spawn_worker(command: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Start a worker whose standard input ends when this process does, however it ends."""
+    return subprocess.Popen([*command], stdin=subprocess.PIPE)
+
+
+def _close_stdin(process: Process) -> None:
+    if process.stdin is not None:
+        process.stdin.close()
+
+
+def _told(status: int) -> str:
+    if status < 0:
+        return f"signal {-status}"
+    return f"exit status {status}" + (" (fenced: its slot was taken)" if status == EXIT_FENCED else "")

@@ -1,0 +1,125 @@
+"""What every test of lanes works with: a lane of two publishers and two slices, on a fake log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from gebus.lanes.crash import CrashPoint
+from gebus.lanes.meter import Meter
+from gebus.lanes.places import Lanes
+from gebus.lanes.schemas import WriterSchemas
+from gebus.lanes.settings import LaneSettings
+from gebus.lanes.worker import Worker
+from gebus.model.errors import NotFound, Unavailable
+from gebus.plan import LanePlan, SourcePlan
+from tests.unit.lanes.fake_kafka import FakeClients, FakeKafka, ManualClock, Place
+from tests.unit.lanes.fake_kernel import FakeKernel
+
+LANE = "a.b"
+TOPICS = ("a.b.x", "a.b.y")
+PLACES = [(topic, partition) for topic in TOPICS for partition in (0, 1)]
+
+
+def lane_plan(name: str = LANE, topics: tuple[str, ...] = TOPICS, partitions: int = 2) -> LanePlan:
+    source = SourcePlan(name, {topic: topic.rpartition(".")[2] for topic in topics}, {}, ("entity_id",), 1, 1, 100, 0.5)
+    return LanePlan(name, partitions, source, (), ())
+
+
+@dataclass
+class FakeRegistry:
+    """Answers what it was told, or nothing while it is down."""
+
+    subjects: dict[int, frozenset[str]] = field(default_factory=dict)
+    schemas: dict[int, str] = field(default_factory=dict)
+    down: bool = False
+    asked: list[int] = field(default_factory=list)
+
+    def subjects_of(self, id: int) -> frozenset[str]:
+        self.asked.append(id)
+        if self.down:
+            raise Unavailable("the registry does not answer")
+        return self.subjects.get(id, frozenset())
+
+    def schema_by_id(self, id: int) -> str:
+        if id not in self.schemas:
+            raise NotFound(f"no schema {id}")
+        return self.schemas[id]
+
+
+class FakeKernels:
+    """A fake kernel for each session, taught what is pinned."""
+
+    def __init__(self, schemas: WriterSchemas) -> None:
+        self.schemas = schemas
+        self.made: list[FakeKernel] = []
+
+    def new(self) -> FakeKernel:
+        self.made.append(FakeKernel(LANE))
+        for learnt in self.schemas.pinned.values():
+            learnt.teach(self.made[-1])
+        return self.made[-1]
+
+
+class Bench:
+    """A worker on a fake log, run for as long as a test says."""
+
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        self.kafka = FakeKafka(self.clock)
+        self.registry = FakeRegistry()
+        self.settings = LaneSettings(session_attempts=5)
+        self.lanes = Lanes([lane_plan()])
+        self.clients = FakeClients(self.kafka, PLACES)
+        self.schemas = WriterSchemas(self.registry, self.clock, self.settings)
+        self.kernels = FakeKernels(self.schemas)
+        self.meter = Meter(FakeKernel.LATENCY_BOUNDS_MS)
+        self.environment: dict[str, str] = {}
+
+    def worker(self, slot: int = 0, clients: FakeClients | None = None) -> Worker:
+        crash = CrashPoint(self.environment, _crash)
+        return Worker(
+            self.lanes, self.kernels, clients or self.clients, self.schemas, self.meter,
+            slot=slot, clock=self.clock, settings=self.settings, crash=crash,
+        )  # fmt: skip
+
+    def publish(self, *texts: str, place: Place = PLACES[0]) -> None:
+        for text in texts:
+            self.kafka.append(place, text.encode(), key=text[:1].encode(), headers=[("trace", b"\x00\xff")])
+
+    def run(self, worker: Worker | None = None, turns: int = 60) -> None:
+        """Let a worker work for so many turns, in however many sessions, and stop it."""
+        left = [turns]
+
+        def stopping() -> bool:
+            left[0] -= 1
+            return left[0] < 0
+
+        (worker or self.worker()).run(stopping, self.clock.pass_)
+
+    def delivered(self) -> list[str]:
+        return [(record.value or b"").decode() for record in self.kafka.visible((f"feed.{LANE}", 0))]
+
+    def dead(self) -> list[bytes | None]:
+        return [record.value for record in self.kafka.visible((f"dead.{LANE}", 0))]
+
+    @property
+    def consumer(self):  # noqa: ANN201 - the newest fake
+        return self.clients.sources[-1]
+
+
+class Crashed(BaseException):
+    """The process was killed: nothing of it runs any more, not even what catches errors."""
+
+
+def _crash() -> None:
+    raise Crashed
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    made = Bench()
+    yield made
+    made.schemas.close()
