@@ -1,0 +1,138 @@
+"""The part of gebus that touches the bytes of a batch: no I/O, no clock, no threads."""
+
+from collections.abc import Sequence
+from typing import ClassVar, Protocol, final
+
+class Message(Protocol):
+    """What the kernel reads of a `confluent_kafka.Message`; anything with these methods will do.
+
+    `timestamp` is (2, milliseconds): a record whose time is not the log's own append time is refused.
+    """
+
+    def topic(self) -> str: ...
+    def partition(self) -> int: ...
+    def offset(self) -> int: ...
+    def key(self) -> bytes | None: ...
+    def value(self) -> bytes | None: ...
+    def timestamp(self) -> tuple[int, int]: ...
+
+@final
+class Dead:
+    """A record for the dead-letter topic: message number `index` of the batch.
+
+    `reason` is one word in snake_case, `detail` a sentence without a byte of the record, `place` the top-level field
+    that it is about, or "".
+    """
+
+    index: int
+    reason: str
+    detail: str
+    place: str
+
+@final
+class Blocked:
+    """The first record of a topic's partition that must not be taken yet: message number `index` of the batch.
+
+    The kernel passed over this record and all later ones of the same topic and partition in the batch; they count
+    nowhere. `reason` is `unknown_schema` (`schema_id` says which; add or refuse it, then offer the records again) or
+    `dead_letter_limit` (`schema_id` is None: the record would be one dead letter too many; people must look).
+    """
+
+    index: int
+    reason: str
+    schema_id: int | None
+
+@final
+class Step:
+    """What became of one batch. `count` is the number of messages, the blocked ones included.
+
+    `outputs` holds for each feed topic the records to deliver, in the order of the batch, as `Producer.produce_batch`
+    takes them; `key` is the message's own key object.
+    """
+
+    count: int
+    outputs: list[tuple[str, list[dict[str, bytes]]]]
+    dead: list[Dead]
+    blocked: list[Blocked]
+
+@final
+class Account:
+    """Where the records of one Kafka topic of one slice went for one feed, as of the last commit.
+
+    taken = delivered + filtered + duplicate + withheld + dead. `feed` is "" for the source itself, where only taken and
+    dead have a meaning. withheld: the record passed every step, and the grant had expired.
+    """
+
+    lane: str
+    slice: int
+    topic: str
+    feed: str
+    taken: int
+    delivered: int
+    filtered: int
+    duplicate: int
+    withheld: int
+    dead: int
+
+@final
+class Kernel:
+    """The lanes of one worker: compiled plans, and the state of the slices that it owns.
+
+    Promised: the result depends on the records and their order in each partition alone, not on how they are cut into
+    batches; no record, however hostile, raises or takes more than its budget of time and memory. Every method raises
+    ValueError with what was found and what to do, and has then changed nothing. Not promised: use from two threads at
+    once, which raises RuntimeError.
+    """
+
+    LATENCY_BOUNDS_MS: ClassVar[tuple[int, ...]]
+    """The upper bounds of the buckets that `commit` counts in; one more bucket takes what lies above the last."""
+
+    def __init__(self, plans: Sequence[str]) -> None:
+        """Compile the lane plans (JSON, see README.md)."""
+
+    def add_writer_schema(self, source: str, schema_id: int, schema: str) -> None:
+        """Let records of this schema in. ValueError if they cannot be read as the source's schema, and why."""
+
+    def refuse_schema(self, source: str, schema_id: int, reason: str) -> None:
+        """Make every record of this schema a dead letter with this reason."""
+
+    def set_feed_schema(self, feed: str, schema_id: int) -> None:
+        """Set the id that stands before the feed's delivered records. Needed before `step`."""
+
+    def set_token_key(self, feed: str, key: bytes) -> None:
+        """Set the secret of the feed's tokens. Needed before `step` where a field is masked by a token."""
+
+    def open(self, lane: str, slice: int) -> None:
+        """Own a slice, with empty state."""
+
+    def close(self, lane: str, slice: int) -> None:
+        """Forget a slice and its state; one that is not open is closed already."""
+
+    def restore(self, lane: str, slice: int, key: bytes, value: bytes) -> None:
+        """Take in one record of the slice's state topic, in the order of the log.
+
+        What belongs to a table, topic or feed that the plan no longer has is passed over. ValueError for a record that
+        is damaged, of an unknown version, or not the kernel's.
+        """
+
+    def step(self, messages: Sequence[Message]) -> Step:
+        """Take a batch: walk, check, deduplicate, filter, select, mask. Nothing is lasting before `commit`."""
+
+    def state(self) -> list[tuple[str, int, bytes, bytes]]:
+        """What to write into the state topics within the open transaction: (lane, slice, key, value), none if nothing
+        changed. Each value is smaller than 512 KiB."""
+
+    def commit(self, now_ms: int) -> list[int]:
+        """Make all since the last commit last; count its delivered records by latency up to `now_ms`."""
+
+    def rollback(self) -> None:
+        """Forget all since the last commit: state, accounts and the counting of dead letters."""
+
+    def advance(self, lane: str, slice: int, clock_ms: int) -> int:
+        """Drop what no record appended at or after `clock_ms` could match, and say how many entries that was."""
+
+    def accounts(self) -> list[Account]:
+        """The accounts of all open slices, what earlier owners counted included."""
+
+    def state_size(self) -> list[tuple[str, int, str, int, int]]:
+        """(lane, slice, table, entries, bytes) of all open slices."""

@@ -1,0 +1,26 @@
+//! The part of gebus that touches the bytes of a batch: no I/O, no clock, no threads.
+#![forbid(unsafe_code)]
+
+mod account;
+mod check;
+mod condition;
+mod defaults;
+mod expression;
+mod index;
+mod kernel;
+mod lane;
+mod limit;
+mod mask;
+mod messages;
+mod path;
+mod plan;
+mod project;
+mod python;
+mod resolve;
+mod schema;
+mod seen;
+mod slice;
+mod source;
+mod table;
+mod walk;
+mod wire;

@@ -1,0 +1,144 @@
+//! A projection: from a walked record to the delivered one, by copying ranges and writing masked values.
+
+use serde_json::{Value, json};
+
+use crate::mask::{Mask, TokenKey};
+use crate::path::{Fields, Path, kind_of};
+use crate::plan::SelectPlan;
+use crate::resolve::same_bytes;
+use crate::schema::{Node, NodeId, Schema};
+use crate::walk::end_of;
+
+/// The branches of a union of null and one type in the output, each one byte; None where the output is no union.
+type Wrap = Option<(u8, u8)>;
+
+#[derive(Debug)]
+enum Part {
+    Constant(Vec<u8>),
+    /// Top-level fields from the first up to, not including, the second.
+    Range(usize, usize),
+    Plain {
+        path: Path,
+        wrap: Wrap,
+    },
+    Masked {
+        path: Path,
+        mask: Mask,
+        wrap: Wrap,
+    },
+}
+
+#[derive(Debug)]
+pub struct Projection {
+    parts: Vec<Part>,
+    pub needs_key: bool,
+}
+
+impl Projection {
+    /// Compiles, and checks that what will be written is of the types that the plan says.
+    pub fn compile(source: &Schema, select: &SelectPlan) -> Result<Self, String> {
+        let fields: Vec<Value> =
+            select.fields.iter().map(|field| json!({"name": field.name, "type": field.avro})).collect();
+        let output = Schema::parse(&json!({"type": "record", "name": "Delivered", "fields": fields}))?;
+        let mut projection = Self { parts: Vec::new(), needs_key: false };
+        for (selected, field) in select.fields.iter().zip(output.fields(output.root)) {
+            let path = Path::compile(source, &selected.path)?;
+            let part = match &selected.mask {
+                None => plain(source, path, &output, field.node),
+                Some(mask) if mask.kind == "null" => null(&output, field.node),
+                Some(plan) => {
+                    let is_int = matches!(source.nodes[path.leaf], Node::Int);
+                    let logical = source.logical[path.leaf].as_deref();
+                    Mask::compile(plan, kind_of(source, path.leaf), logical, is_int)
+                        .and_then(|mask| masked(source, path, mask, &output, field.node))
+                }
+            };
+            projection.add(part.map_err(|found| format!("field `{}`: {found}", selected.name))?);
+        }
+        Ok(projection)
+    }
+
+    /// Adds a part; neighbours that one copy can do become one.
+    fn add(&mut self, part: Part) {
+        self.needs_key |= matches!(&part, Part::Masked { mask, .. } if mask.needs_key());
+        match (self.parts.last_mut(), part) {
+            (Some(Part::Range(_, end)), Part::Range(first, new_end)) if *end == first => *end = new_end,
+            (Some(Part::Constant(bytes)), Part::Constant(more)) => bytes.extend_from_slice(&more),
+            (_, part) => self.parts.push(part),
+        }
+    }
+
+    /// Appends the delivered record.
+    pub fn write(&self, source: &Schema, fields: &Fields<'_>, key: Option<&TokenKey>, out: &mut Vec<u8>) {
+        for part in &self.parts {
+            match part {
+                Part::Constant(bytes) => out.extend_from_slice(bytes),
+                Part::Range(first, end) => out.extend_from_slice(fields.range(*first, *end)),
+                Part::Plain { path, wrap } => {
+                    if let Some(start) = open(source, path, *wrap, fields, out) {
+                        let end = end_of(source, path.leaf, fields.body, start);
+                        out.extend_from_slice(&fields.body[start..end]);
+                    }
+                }
+                Part::Masked { path, mask, wrap } => {
+                    if let Some(start) = open(source, path, *wrap, fields, out) {
+                        mask.write(fields.body, start, key, out);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Writes the branch, and gives the place of the value unless it is null.
+fn open(source: &Schema, path: &Path, wrap: Wrap, fields: &Fields<'_>, out: &mut Vec<u8>) -> Option<usize> {
+    let found = path.find(source, fields);
+    if let Some((null, value)) = wrap {
+        out.push(if found.is_some() { value } else { null });
+    }
+    found
+}
+
+/// A branch's index as Avro writes it: 0 or 1.
+fn wrap_of(null_branch: Option<u8>) -> Wrap {
+    null_branch.map(|null| (null << 1, (1 - null) << 1))
+}
+
+fn plain(source: &Schema, path: Path, output: &Schema, node: NodeId) -> Result<Part, String> {
+    if path.top_level() && same_bytes(source, path.node, output, node) {
+        return Ok(Part::Range(path.field, path.field + 1));
+    }
+    let (null_branch, leaf) = output.nullable(node);
+    check_null(&path, null_branch)?;
+    if !same_bytes(source, path.leaf, output, leaf) {
+        return Err("its type in the output is not its type in the source".to_owned());
+    }
+    Ok(Part::Plain { path, wrap: wrap_of(null_branch) })
+}
+
+fn null(output: &Schema, node: NodeId) -> Result<Part, String> {
+    let (null_branch, _) = output.nullable(node);
+    let (null, _) = wrap_of(null_branch).ok_or("a field that is always null has a type that allows null")?;
+    Ok(Part::Constant(vec![null]))
+}
+
+fn masked(source: &Schema, path: Path, mask: Mask, output: &Schema, node: NodeId) -> Result<Part, String> {
+    let (null_branch, leaf) = output.nullable(node);
+    check_null(&path, null_branch)?;
+    let fits = if mask.makes_text() {
+        matches!(output.nodes[leaf], Node::String)
+    } else {
+        same_bytes(source, path.leaf, output, leaf)
+    };
+    if !fits {
+        return Err("its type in the output is not what the mask makes".to_owned());
+    }
+    Ok(Part::Masked { path, mask, wrap: wrap_of(null_branch) })
+}
+
+fn check_null(path: &Path, null_branch: Option<u8>) -> Result<(), String> {
+    if path.nullable() && null_branch.is_none() {
+        return Err("it can be null in the source, and its type in the output allows no null".to_owned());
+    }
+    Ok(())
+}

@@ -1,0 +1,210 @@
+//! What a deduplicate step remembers: keys by 128 bits, in generations of an eighth of the window.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::table::Table;
+
+/// A key counts as seen while its generation is at most this far from the record's own.
+const GENERATIONS: i64 = 8;
+/// The generations that a label reaches: 1 to 255 above the base.
+const MOST_LABEL: i64 = u8::MAX as i64;
+/// Where the first generation is put among the labels: records may still come from before it.
+const ROOM_BEFORE: i64 = 64;
+
+/// The version of the delta's bytes; a reader that does not know it must not guess.
+pub const DELTA_VERSION: u8 = 1;
+/// Keys in one delta: 16 bytes each, so that one stays below 512 KiB with its head.
+const MOST_KEYS: usize = 32_000;
+
+/// The keys that a slice has seen for one table.
+///
+/// Promised: of equal keys whose generations lie at most eight apart, the first is new and the others are not, in
+/// whatever order they come. Not promised: that two keys are told apart whose 128-bit digests collide; BLAKE3 makes
+/// finding such a pair infeasible, so nobody can suppress another's event.
+pub struct Seen {
+    generation_ms: i64,
+    table: Table,
+    base: i64,
+    /// Entries whose generation no label reaches from the base: none, while the inputs keep near each other in time.
+    far: BTreeSet<(u128, i64)>,
+    /// The keys of the open transaction: what to write into the log, and what to take back.
+    pending: Vec<(u128, i64)>,
+}
+
+impl Seen {
+    #[must_use]
+    pub fn new(generation_ms: i64) -> Self {
+        Self { generation_ms, table: Table::default(), base: 0, far: BTreeSet::new(), pending: Vec::new() }
+    }
+
+    /// Remembers `key` at `append_ms`, and says whether it is new.
+    pub fn first(&mut self, key: u128, append_ms: i64) -> bool {
+        let generation = append_ms.div_euclid(self.generation_ms);
+        let offset = generation.saturating_sub(self.base);
+        let near = |label: u8| (i64::from(label) - offset).abs() <= GENERATIONS;
+        if self.table.contains(key, near) {
+            return false;
+        }
+        if !self.far.is_empty() {
+            let reach = (key, generation - GENERATIONS)..=(key, generation + GENERATIONS);
+            if self.far.range(reach).next().is_some() {
+                return false;
+            }
+        }
+        self.add(key, generation);
+        self.pending.push((key, generation));
+        true
+    }
+
+    fn add(&mut self, key: u128, generation: i64) {
+        if self.far.is_empty() && self.table.is_empty() {
+            self.base = generation.saturating_sub(ROOM_BEFORE);
+        }
+        match self.label(generation) {
+            Some(label) => self.table.insert(key, label),
+            None => {
+                self.far.insert((key, generation));
+            }
+        }
+    }
+
+    fn label(&self, generation: i64) -> Option<u8> {
+        let offset = generation.saturating_sub(self.base);
+        if (1..=MOST_LABEL).contains(&offset) { Some(offset as u8) } else { None }
+    }
+
+    pub fn commit(&mut self) {
+        self.pending.clear();
+    }
+
+    pub fn rollback(&mut self) {
+        for (key, generation) in std::mem::take(&mut self.pending) {
+            self.far.remove(&(key, generation));
+            if let Some(label) = self.label(generation) {
+                self.table.remove(key, label);
+            }
+        }
+    }
+
+    /// Drops the entries that no record at or after `clock_ms` could match, and says how many.
+    pub fn advance(&mut self, clock_ms: i64) -> usize {
+        let oldest = clock_ms.div_euclid(self.generation_ms) - GENERATIONS;
+        if oldest <= self.base + 1 {
+            return 0;
+        }
+        let shift = oldest - 1 - self.base;
+        let mut dropped =
+            self.table.relabel(|label| u8::try_from(i64::from(label) - shift).ok().filter(|to| *to > 0));
+        self.base = oldest - 1;
+        for (key, generation) in std::mem::take(&mut self.far) {
+            if generation < oldest {
+                dropped += 1;
+            } else {
+                match self.label(generation) {
+                    Some(label) => self.table.insert(key, label),
+                    None => {
+                        self.far.insert((key, generation));
+                    }
+                }
+            }
+        }
+        dropped
+    }
+
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.table.len() + self.far.len()
+    }
+
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.table.bytes() + self.far.len() * size_of::<(u128, i64)>()
+    }
+
+    /// The keys of the open transaction as records for the log:
+    /// version, table name, length of a generation, then for each generation its number, a count and the keys.
+    #[must_use]
+    pub fn deltas(&self, table: &str) -> Vec<Vec<u8>> {
+        self.pending.chunks(MOST_KEYS).map(|keys| self.delta(table, keys)).collect()
+    }
+
+    fn delta(&self, table: &str, keys: &[(u128, i64)]) -> Vec<u8> {
+        let mut generations: BTreeMap<i64, Vec<u128>> = BTreeMap::new();
+        for (key, generation) in keys {
+            generations.entry(*generation).or_default().push(*key);
+        }
+        let mut out = Vec::with_capacity(keys.len() * 16 + table.len() + 64);
+        out.push(DELTA_VERSION);
+        out.extend_from_slice(&(table.len() as u16).to_le_bytes());
+        out.extend_from_slice(table.as_bytes());
+        out.extend_from_slice(&self.generation_ms.to_le_bytes());
+        for (generation, keys) in generations {
+            out.extend_from_slice(&generation.to_le_bytes());
+            out.extend_from_slice(&(keys.len() as u32).to_le_bytes());
+            for key in keys {
+                out.extend_from_slice(&key.to_le_bytes());
+            }
+        }
+        out
+    }
+
+    /// Takes in the keys of a delta. A delta that comes twice changes nothing.
+    pub fn restore(&mut self, delta: &Delta<'_>) {
+        for (generation, keys) in &delta.generations {
+            // The window of a step may have changed since: the key keeps the time at which its generation began.
+            let generation = generation.saturating_mul(delta.generation_ms).div_euclid(self.generation_ms);
+            for key in keys.chunks_exact(16) {
+                let mut bytes = [0; 16];
+                bytes.copy_from_slice(key);
+                let key = u128::from_le_bytes(bytes);
+                let label = self.label(generation);
+                if !self.far.contains(&(key, generation))
+                    && !label.is_some_and(|label| self.table.contains(key, |other| other == label))
+                {
+                    self.add(key, generation);
+                }
+            }
+        }
+    }
+}
+
+/// A delta as it was read from the log, checked.
+pub struct Delta<'a> {
+    pub table: &'a str,
+    generation_ms: i64,
+    generations: Vec<(i64, &'a [u8])>,
+}
+
+impl<'a> Delta<'a> {
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, String> {
+        let (version, rest) = bytes.split_first().ok_or("the delta is empty")?;
+        if *version != DELTA_VERSION {
+            return Err(format!(
+                "the delta is of format version {version}, this kernel reads {DELTA_VERSION}; \
+                 run the version of gebus-kernel that wrote it, or a later one"
+            ));
+        }
+        Self::parse_content(rest).ok_or_else(|| {
+            "the delta is damaged: its lengths do not add up; restore the state topic from a replica"
+                .to_owned()
+        })
+    }
+
+    fn parse_content(rest: &'a [u8]) -> Option<Self> {
+        let (length, rest) = rest.split_first_chunk::<2>()?;
+        let (name, rest) = rest.split_at_checked(u16::from_le_bytes(*length).into())?;
+        let table = std::str::from_utf8(name).ok()?;
+        let (length, mut rest) = rest.split_first_chunk::<8>()?;
+        let generation_ms = i64::from_le_bytes(*length);
+        let mut generations = Vec::new();
+        while !rest.is_empty() {
+            let (number, after) = rest.split_first_chunk::<8>()?;
+            let (count, after) = after.split_first_chunk::<4>()?;
+            let size = (u32::from_le_bytes(*count) as usize).checked_mul(16)?;
+            let (keys, after) = after.split_at_checked(size)?;
+            generations.push((i64::from_le_bytes(*number), keys));
+            rest = after;
+        }
+        (generation_ms > 0).then_some(Self { table, generation_ms, generations })
+    }
+}

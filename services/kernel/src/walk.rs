@@ -1,0 +1,160 @@
+//! The walk: every record is read once, within limits, before anything else looks at it.
+
+use crate::schema::{Node, NodeId, Schema};
+use crate::wire::{Reason, read_int, read_long, read_span, take};
+
+/// The largest record, its five leading bytes included.
+pub const MOST_BYTES: usize = 1 << 20;
+/// The deepest nesting of records, arrays and maps, the record itself included.
+pub const MOST_DEPTH: u32 = 64;
+/// The elements of all arrays and maps of a record together.
+pub const MOST_ELEMENTS: u64 = 65_536;
+/// The fields of all records of a record together. Fields may take no bytes at all (null, or a record of nulls), so
+/// neither the record's size nor its elements bound the work of a schema that nests such fields by the thousand.
+const MOST_FIELDS: u64 = 1 << 21;
+
+/// Reads one value after the other from hostile bytes: no count or length is believed before it is checked.
+pub struct Walker<'a> {
+    pub body: &'a [u8],
+    pub position: usize,
+    elements_left: u64,
+    fields_left: u64,
+}
+
+impl<'a> Walker<'a> {
+    #[must_use]
+    pub fn new(body: &'a [u8], position: usize) -> Self {
+        Self { body, position, elements_left: MOST_ELEMENTS, fields_left: MOST_FIELDS }
+    }
+
+    /// For bytes that were walked before, which alone keep the work bounded.
+    #[must_use]
+    pub fn trusted(body: &'a [u8], position: usize) -> Self {
+        Self { body, position, elements_left: u64::MAX, fields_left: u64::MAX }
+    }
+
+    /// Walks the root record up to the end of the bytes. Afterwards `offsets` holds the start of every field, and last
+    /// the end. Where it fails, the field that it failed in is the last of `offsets`.
+    pub fn record(&mut self, schema: &Schema, offsets: &mut Vec<u32>) -> Result<(), Reason> {
+        offsets.clear();
+        for field in schema.fields(schema.root) {
+            offsets.push(self.position as u32);
+            self.value(schema, field.node, 1)?;
+        }
+        offsets.push(self.position as u32);
+        if self.position < self.body.len() {
+            return Err(Reason::TrailingBytes);
+        }
+        Ok(())
+    }
+
+    /// Walks one value; `depth` counts the records, arrays and maps around it.
+    pub fn value(&mut self, schema: &Schema, node: NodeId, depth: u32) -> Result<(), Reason> {
+        match &schema.nodes[node] {
+            Node::String => {
+                let text = read_span(self.body, &mut self.position)?;
+                if std::str::from_utf8(text).is_err() {
+                    return Err(Reason::BadUtf8);
+                }
+            }
+            Node::Long => {
+                read_long(self.body, &mut self.position)?;
+            }
+            Node::Union(branches) => {
+                let branch = read_long(self.body, &mut self.position)?;
+                let node = usize::try_from(branch).ok().and_then(|branch| branches.get(branch));
+                return self.value(schema, *node.ok_or(Reason::BadUnion)?, depth);
+            }
+            Node::Null => {}
+            Node::Int => {
+                read_int(self.body, &mut self.position)?;
+            }
+            Node::Boolean => {
+                if take(self.body, &mut self.position, 1)?[0] > 1 {
+                    return Err(Reason::BadBoolean);
+                }
+            }
+            Node::Double => {
+                take(self.body, &mut self.position, 8)?;
+            }
+            Node::Float => {
+                take(self.body, &mut self.position, 4)?;
+            }
+            Node::Bytes => {
+                read_span(self.body, &mut self.position)?;
+            }
+            Node::Fixed { size, .. } => {
+                take(self.body, &mut self.position, *size)?;
+            }
+            Node::Enum { symbols, .. } => {
+                let index = read_int(self.body, &mut self.position)?;
+                if usize::try_from(index).map_or(true, |index| index >= symbols.len()) {
+                    return Err(Reason::BadEnum);
+                }
+            }
+            Node::Record { .. } => return self.nested(schema, node, deeper(depth)?),
+            Node::Array(item) => return self.blocks(schema, *item, false, deeper(depth)?),
+            Node::Map(value) => return self.blocks(schema, *value, true, deeper(depth)?),
+        }
+        Ok(())
+    }
+
+    fn nested(&mut self, schema: &Schema, record: NodeId, depth: u32) -> Result<(), Reason> {
+        let fields = schema.fields(record);
+        self.fields_left =
+            self.fields_left.checked_sub(fields.len() as u64).ok_or(Reason::TooManyElements)?;
+        for field in fields {
+            self.value(schema, field.node, depth)?;
+        }
+        Ok(())
+    }
+
+    fn blocks(&mut self, schema: &Schema, item: NodeId, keyed: bool, depth: u32) -> Result<(), Reason> {
+        while let Some((count, end)) = self.block()? {
+            for _ in 0..count {
+                if keyed {
+                    let key = read_span(self.body, &mut self.position)?;
+                    std::str::from_utf8(key).map_err(|_| Reason::BadUtf8)?;
+                }
+                self.value(schema, item, depth)?;
+            }
+            if end.is_some_and(|end| end != self.position) {
+                return Err(Reason::Truncated);
+            }
+        }
+        Ok(())
+    }
+
+    /// The count of the next block, and where it says that it ends, if it does; None after the last. The count is
+    /// taken off the budget before anyone loops over it.
+    pub fn block(&mut self) -> Result<Option<(u64, Option<usize>)>, Reason> {
+        let count = read_long(self.body, &mut self.position)?;
+        if count == 0 {
+            return Ok(None);
+        }
+        self.elements_left =
+            self.elements_left.checked_sub(count.unsigned_abs()).ok_or(Reason::TooManyElements)?;
+        if count > 0 {
+            return Ok(Some((count as u64, None)));
+        }
+        let size = read_long(self.body, &mut self.position)?;
+        let size = usize::try_from(size).map_err(|_| Reason::NegativeLength)?;
+        let end = self.position.checked_add(size).filter(|end| *end <= self.body.len());
+        Ok(Some((count.unsigned_abs(), Some(end.ok_or(Reason::Truncated)?))))
+    }
+}
+
+fn deeper(depth: u32) -> Result<u32, Reason> {
+    if depth >= MOST_DEPTH { Err(Reason::TooDeep) } else { Ok(depth + 1) }
+}
+
+/// The end of the value that starts at `position` of a record that has been walked.
+#[must_use]
+pub fn end_of(schema: &Schema, node: NodeId, body: &[u8], position: usize) -> usize {
+    let mut walker = Walker::trusted(body, position);
+    // A value that was walked cannot fail; were it to, an empty range copies nothing.
+    match walker.value(schema, node, 0) {
+        Ok(()) => walker.position,
+        Err(_) => position,
+    }
+}
