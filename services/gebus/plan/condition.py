@@ -33,6 +33,20 @@ _COMPUTATIONS = {
     "multiplication_div": "div",
     "multiplication_mod": "mod",
 }
+_BINDING = frozenset(
+    {
+        "expr",
+        "conditionalor",
+        "conditionaland",
+        "relation",
+        "addition",
+        "multiplication",
+        "unary",
+        "member",
+        "primary",
+        "paren_expr",
+    }
+)
 _ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})|(.))", re.DOTALL)
 
@@ -57,7 +71,7 @@ def _parse(text: str) -> Any:
     try:
         return CELParser().parse(text)
     except CELParseError as error:
-        if any("$END" in str(argument) for argument in error.args):
+        if getattr(getattr(error.__context__, "token", None), "type", None) == "$END":
             raise Refusal("a condition that ends too early", "a CEL expression", position=len(text) + 1) from error
         position = _offset(text, error.line, error.column)
         rest = text[position - 1 :].split()
@@ -78,10 +92,11 @@ class _Compiler:
         self._sources = sources
         self._operations = 0
         self._items = 0
+        self._position = 1
 
     def compile(self, tree: Any, depth: int) -> Typed:
         tree = _unwrapped(tree)
-        position = _position(tree)
+        position = self._place(tree)
         self._operations += 1
         if depth > MAX_DEPTH:
             raise Refusal(
@@ -104,6 +119,12 @@ class _Compiler:
             op = "not" if tree.children[0].data == "unary_not" else "neg"
             return operators.negation(op, self.compile(tree.children[1], depth + 1))
         return self._primary(tree, depth, position)
+
+    def _place(self, tree: Any) -> int:
+        """Where a tree begins, from 1; for `true` and `false`, whose place the parser loses, where the last one did."""
+        start = getattr(tree.meta, "start_pos", None)
+        self._position = self._position if start is None else start + 1
+        return self._position
 
     def _primary(self, tree: Any, depth: int, position: int) -> Typed:
         match tree.data:
@@ -157,7 +178,7 @@ class _Compiler:
         return Typed(Operation("in", (operand.node, self._list(operand, _unwrapped(right)))), "bool", operand.position)
 
     def _list(self, operand: Typed, tree: Any) -> Items:
-        position = _position(tree)
+        position = self._place(tree)
         if tree.data != "list_lit":
             raise Refusal("`in` something that is no list", "a list of constants", position=position)
         items: list[Constant] = []
@@ -179,7 +200,11 @@ class _Compiler:
         return Items(tuple(items))
 
     def _field(self, tree: Any, position: int) -> Typed:
-        words = _words(tree)
+        try:
+            words = _words(tree)
+        except Refusal as refusal:
+            refusal.position = position
+            raise
         alias, *path = words
         known = ", ".join(sorted(self._sources))
         if alias not in self._sources or not path:
@@ -209,7 +234,7 @@ class _Compiler:
 
 def _unwrapped(tree: Any) -> Any:
     """The tree below the rules that only say how strongly operators bind, and below parentheses."""
-    while len(tree.children) == 1 and hasattr(tree.children[0], "data") and tree.data not in ("list_lit", "ident_arg"):
+    while tree.data in _BINDING and len(tree.children) == 1:
         tree = tree.children[0]
     return tree
 
@@ -242,7 +267,8 @@ def _words(tree: Any) -> list[str]:
         if tree.data == "ident":
             return [str(tree.children[0]), *reversed(words)]
         if tree.data != "member_dot":
-            raise Refusal("a point behind something that is no field", "<source>.<field>", position=_position(tree))
+            found = "a name that begins with a point" if tree.data == "dot_ident" else "a point behind no field"
+            raise Refusal(found, "<source>.<field>")
         words.append(str(tree.children[1]))
         tree = tree.children[0]
 
@@ -301,8 +327,3 @@ def _unquoted(text: str, position: int) -> str:
 def _type_name(schema: AvroType) -> str:
     kind = plain(schema)
     return kind if isinstance(kind, str) else str(kind.get("logicalType") or kind["type"])
-
-
-def _position(tree: Any) -> int:
-    # A tree without a token of its own has no position, or None for one: `true` is such a tree.
-    return int(getattr(tree.meta, "start_pos", None) or 0) + 1

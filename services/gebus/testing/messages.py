@@ -14,7 +14,7 @@ from kafka.partitioner.default import murmur2
 from gebus.model.event import AvroType
 from gebus.model.key import encode_key
 
-LOG_APPEND_TIME = 1
+LOG_APPEND_TIME = 2
 """confluent_kafka's TIMESTAMP_LOG_APPEND_TIME."""
 
 
@@ -102,7 +102,7 @@ class Encoder:
         """0x00, the schema's id in 4 bytes, then the record in Avro; ValueError where the record does not fit."""
         body = io.BytesIO()
         try:
-            fastavro.schemaless_writer(body, self._schema, dict(record), strict=True)
+            fastavro.schemaless_writer(body, self._schema, dict(record), strict_allow_default=True)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ValueError(f"the record does not fit its schema: {error}") from error
         return struct.pack(">bI", 0, self.schema_id) + body.getvalue()

@@ -146,13 +146,13 @@ class _FeedOracle:
 
     def take(self, message: FakeMessage, record: Record) -> str:
         """What became of the record: delivered, filtered, duplicate or withheld."""
-        if message.timestamp()[1] >= self._expires_ms:
-            return "withheld"
         for index, step in enumerate(self._steps):
             if isinstance(step, WhereStep) and self._conditions[index].evaluate(record) is not True:
                 return "filtered"
             if isinstance(step, DeduplicateStep) and self._is_repeat(index, step.deduplicate, message, record):
                 return "duplicate"
+        if message.timestamp()[1] >= self._expires_ms:
+            return "withheld"
         projected = {
             name: masked(record[source], mask, self._key, self._lowest[source])
             for name, (source, mask) in self._fields.items()

@@ -32,7 +32,7 @@ class DeadLetter:
     message: FakeMessage
     reason: str
     detail: str
-    field: str
+    place: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ class Topology:
             self._open.delivered += [
                 (self._names[topic], Delivery(value.get("key"), encoder.decode(value["value"]))) for value in values
             ]
-        self._open.dead += [DeadLetter(batch[dead.index], dead.reason, dead.detail, dead.field) for dead in step.dead]
+        self._open.dead += [DeadLetter(batch[dead.index], dead.reason, dead.detail, dead.place) for dead in step.dead]
 
     def commit(self) -> None:
         """The open transaction is committed, with the state that follows from it."""
