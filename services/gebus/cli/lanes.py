@@ -1,9 +1,186 @@
-"""."""
+"""run lanes, accounts, dead-letters: the bus at work, and what became of every record."""
 
 from __future__ import annotations
 
+import json
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
 import typer
+from rich.console import Console
+from rich.table import Table
+
+from gebus import plan
+from gebus.catalogue import load
+from gebus.catalogue.documents import nearest
+from gebus.kafka import Connection
+from gebus.lanes.settings import PRINCIPAL
+from gebus.model.errors import GebusError, NotFound
+
+if TYPE_CHECKING:
+    from gebus.lanes.accounts import Row
+    from gebus.lanes.dead_letters import DeadLetter
+
+_ADMIN = "gebus-admin"
+_EXTRA = ("confluent_kafka", "gebus_kernel", "prometheus_client")
+_SHOWN = 200
+
+Root = Annotated[Path, typer.Option("--catalogue", envvar="GEBUS_CATALOGUE", help="The directory of the catalogue.")]
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for machines.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add this group to the command."""
+    run = typer.Typer(no_args_is_help=True, help="Run a part of the bus until it is stopped.")
+    # A group of one command would otherwise be that command.
+    run.callback()(lambda: None)
+    run.command("lanes")(run_lanes_command)
+    app.add_typer(run, name="run")
+    app.command("accounts")(accounts_command)
+    app.command("dead-letters")(dead_letters_command)
+
+
+def run_lanes_command(
+    *,
+    root: Root = Path("schemas"),
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Worker processes; a slice is worked on by one.")] = 1,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(min=1024, max=65_000, help="Port of worker 0's metrics on 127.0.0.1; worker n takes n more."),
+    ] = None,
+) -> None:
+    """Run the lanes of the catalogue until Ctrl-C or SIGTERM, then stop within seconds; nothing is lost either way.
+
+    A worker that dies is started again, ever more slowly; one that dies again and again ends the command with exit
+    status 1. Messages go to standard error.
+    """
+    _require_extra()
+    from gebus.lanes.ports import SystemClock  # noqa: PLC0415 - needs the extra
+    from gebus.lanes.supervisor import Supervisor, SupervisorSettings, spawn_worker, worker_command  # noqa: PLC0415
+
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    # What every worker would find wrong is said once, here.
+    plan.lanes(load(root))
+    Connection.load(PRINCIPAL)
+    stop = threading.Event()
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        stop.set()
+
+    signal.signal(signal.SIGTERM, ask)
+    signal.signal(signal.SIGINT, ask)
+    supervisor = Supervisor(
+        workers,
+        lambda slot, restarts: spawn_worker(
+            worker_command(slot, root, None if metrics_port is None else metrics_port + slot, restarts)
+        ),
+        SystemClock(),
+        SupervisorSettings(),
+    )
+    supervisor.run(stop.is_set, stop.wait)
+
+
+def accounts_command(*, root: Root = Path("schemas"), as_json: AsJson = False) -> None:
+    """Show what became of every record, by topic and feed, as the lanes committed it.
+
+    For each feed: taken = delivered + filtered + duplicate + withheld + dead; of a source, taken and dead. Exit status
+    1 if a line does not add up.
+    """
+    _require_extra()
+    from gebus.kafka.lane_clients import open_reader  # noqa: PLC0415 - needs the extra
+    from gebus.lanes.accounts import read_accounts  # noqa: PLC0415 - needs the extra
+
+    plans = plan.lanes(load(root))
+    reader = open_reader(Connection.load(_ADMIN), "accounts")
+    try:
+        rows = read_accounts(reader, plans)
+    finally:
+        reader.close()
+    good = all(row.adds_up for row in rows)
+    if as_json:
+        typer.echo(json.dumps({"adds_up": good, "rows": [row.as_json() for row in rows]}, indent=2))
+    else:
+        _print_accounts(rows, good=good)
+    if not good:
+        raise typer.Exit(1)
+
+
+def dead_letters_command(
+    contract: Annotated[str, typer.Argument(metavar="CONTRACT", help="The topic contract, as in market.price_report.")],
+    *,
+    root: Root = Path("schemas"),
+    limit: Annotated[int, typer.Option(min=1, help="The newest so many.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Show the newest dead letters of a topic contract: why each died, where it came from, and what it held."""
+    _require_extra()
+    from gebus.kafka.lane_clients import open_reader  # noqa: PLC0415 - needs the extra
+    from gebus.lanes.dead_letters import newest_dead_letters  # noqa: PLC0415 - needs the extra
+
+    topics = load(root).topics
+    if contract not in topics:
+        advice = nearest(contract, topics) or f"it has {', '.join(sorted(topics))}"
+        raise NotFound(f"{contract}: there is no such topic contract in {root}; {advice}")
+    reader = open_reader(Connection.load(_ADMIN), "dead-letters")
+    try:
+        letters = newest_dead_letters(reader, contract, limit)
+    finally:
+        reader.close()
+    if as_json:
+        typer.echo(json.dumps([letter.as_json() for letter in letters], indent=2, ensure_ascii=False))
+    else:
+        _print_dead_letters(contract, letters)
+
+
+def _print_accounts(rows: Sequence[Row], *, good: bool) -> None:
+    if not rows:
+        typer.echo("no lane has committed anything yet; `gebus run lanes` runs them")
+        return
+    table = Table(box=None, pad_edge=False)
+    table.add_column("topic", no_wrap=True)
+    table.add_column("feed", no_wrap=True)
+    outcomes = ("taken", "delivered", "filtered", "duplicate", "withheld", "dead")
+    for outcome in outcomes:
+        table.add_column(outcome, justify="right")
+    table.add_column("")
+    for row in rows:
+        of_source = {"delivered", "filtered", "duplicate", "withheld"} if not row.feed else set()
+        counts = ["" if name in of_source else f"{getattr(row.counts, name):,}" for name in outcomes]
+        table.add_row(row.topic, row.feed or "(source)", *counts, "" if row.adds_up else "does not add up")
+    console = _console()
+    console.print(table)
+    console.print("every record is accounted for" if good else "records are NOT accounted for: see the lines above")
+
+
+def _print_dead_letters(contract: str, letters: Sequence[DeadLetter]) -> None:
+    if not letters:
+        typer.echo(f"{contract} has no dead letters")
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("when", "place", "reason", "field", "detail", "value"):
+        table.add_column(column, overflow="fold")
+    for letter in letters:
+        place = f"{letter.topic}/{letter.partition}@{letter.offset}"
+        table.add_row(letter.when, place, letter.reason, letter.field, letter.detail, letter.shown(_SHOWN))
+    _console().print(table)
+
+
+def _console() -> Console:
+    """Piped, a table keeps its lines whole: a machine reads them."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 400)
+
+
+def _require_extra() -> None:
+    missing = [name for name in _EXTRA if find_spec(name) is None]
+    if missing:
+        raise GebusError(
+            f"{', '.join(missing)}: not installed; the lanes need the extra `lanes`: pip install 'gebus[lanes]'"
+        )

@@ -7,10 +7,11 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from confluent_kafka import TopicPartition
+from gebus_kernel import Blocked, Kernel
 
 from gebus.lanes.errors import told
 from gebus.lanes.places import Lanes, Place
-from gebus.lanes.ports import Blocked, Consumer, Kernel
+from gebus.lanes.ports import Consumer
 from gebus.lanes.schemas import WriterSchemas
 
 _log = logging.getLogger(__name__)

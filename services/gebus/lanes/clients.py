@@ -10,7 +10,7 @@ from gebus.lanes.ports import Consumer, Producer
 
 
 class LaneClients:
-    """Opens the clients of one worker's sessions. confluent-kafka's classes have the ports' shape; its stubs say less."""
+    """Opens the clients of one worker's sessions."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

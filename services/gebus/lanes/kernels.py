@@ -6,9 +6,10 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from gebus_kernel import Kernel
+
 from gebus.kafka.registry import Version
 from gebus.lanes.places import Lanes
-from gebus.lanes.ports import Kernel
 from gebus.lanes.schemas import WriterSchemas
 from gebus.lanes.token_keys import token_key
 from gebus.model.errors import NotFound, PlanError

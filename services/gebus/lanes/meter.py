@@ -11,8 +11,9 @@ from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from gebus_kernel import Account
+
 from gebus.lanes.places import Place, Slice
-from gebus.lanes.ports import Account
 from gebus.lanes.progress import Lag
 
 _ANSWER_SECONDS = 1.0

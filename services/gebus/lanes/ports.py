@@ -1,4 +1,4 @@
-"""What a session needs of Kafka, the kernel and the clock: confluent-kafka and gebus_kernel fit, and so do fakes."""
+"""What a session needs of Kafka and of the clock: confluent-kafka fits, and so do fakes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Message(Protocol):
 
 class Consumer(Protocol):
     def subscribe(self, topics: list[str], *, on_assign: Any, on_revoke: Any, on_lost: Any) -> None: ...
-    def consume(self, num_messages: int, timeout: float) -> list[Message]: ...
+    def consume(self, num_messages: int, timeout: float) -> list[Any]: ...
     def assignment(self) -> list[TopicPartition]: ...
     def assign(self, partitions: list[TopicPartition]) -> None: ...
     def incremental_assign(self, partitions: list[TopicPartition]) -> None: ...
@@ -58,58 +58,6 @@ class Clients(Protocol):
     def source_consumer(self, slot: int) -> Consumer: ...
     def state_consumer(self) -> Consumer: ...
     def producer(self, slot: int) -> Producer: ...
-
-
-class Dead(Protocol):
-    index: int
-    reason: str
-    detail: str
-    feed: str
-    step: str
-
-
-class Blocked(Protocol):
-    index: int
-    reason: str
-    schema_id: int | None
-
-
-class Step(Protocol):
-    count: int
-    outputs: list[tuple[str, list[dict[str, Any]]]]
-    dead: list[Dead]
-    blocked: list[Blocked]
-
-
-class Account(Protocol):
-    lane: str
-    slice: int
-    topic: str
-    feed: str
-    taken: int
-    delivered: int
-    filtered: int
-    duplicate: int
-    withheld: int
-    dead: int
-
-
-class Kernel(Protocol):
-    """The part of gebus_kernel.Kernel that lanes call; its stub says what each method promises."""
-
-    def add_writer_schema(self, source: str, schema_id: int, schema: str) -> None: ...
-    def refuse_schema(self, source: str, schema_id: int, reason: str) -> None: ...
-    def set_feed_schema(self, feed: str, schema_id: int) -> None: ...
-    def set_token_key(self, feed: str, key: bytes) -> None: ...
-    def open(self, lane: str, number: int, /) -> None: ...
-    def close(self, lane: str, number: int, /) -> None: ...
-    def restore(self, lane: str, number: int, key: bytes, value: bytes, /) -> None: ...
-    def step(self, messages: Sequence[Message]) -> Step: ...
-    def state(self) -> list[tuple[str, int, bytes, bytes]]: ...
-    def commit(self, now_ms: int) -> list[int]: ...
-    def advance(self, lane: str, number: int, clock_ms: int, /) -> int: ...
-    def accounts(self) -> Sequence[Account]: ...
-    def state_size(self) -> list[tuple[str, int, str, int, int]]: ...
 
 
 class Clock(Protocol):

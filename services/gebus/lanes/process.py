@@ -38,17 +38,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class WorkerOptions:
-    """What one worker process is told by its supervisor."""
+    """What one worker process is told by `supervisor.worker_command`."""
 
     slot: int
     catalogue: Path
     metrics_port: int | None
     restarts: int = 0
-
-    def arguments(self) -> list[str]:
-        """The command line that gives a process these options."""
-        port = [] if self.metrics_port is None else ["--metrics-port", str(self.metrics_port)]
-        return ["--slot", str(self.slot), "--catalogue", str(self.catalogue), "--restarts", str(self.restarts), *port]
 
 
 def run_worker(options: WorkerOptions) -> None:

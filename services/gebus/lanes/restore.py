@@ -18,11 +18,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
+from gebus_kernel import Kernel
 
 from gebus.lanes.errors import SessionEnded, in_our_words, told
 from gebus.lanes.log import is_end
 from gebus.lanes.places import Place, Slice, kafka
-from gebus.lanes.ports import Clock, Consumer, Kernel, Message
+from gebus.lanes.ports import Clock, Consumer, Message
 from gebus.lanes.settings import LaneSettings
 from gebus.model.errors import Stopped
 

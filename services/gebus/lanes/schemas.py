@@ -8,8 +8,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
+from gebus_kernel import Kernel
+
 from gebus.lanes.backoff import Backoff
-from gebus.lanes.ports import Clock, Kernel
+from gebus.lanes.ports import Clock
 from gebus.lanes.settings import LaneSettings
 from gebus.model.errors import GebusError, NotFound
 

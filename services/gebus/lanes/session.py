@@ -8,14 +8,15 @@ from typing import Any
 
 from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka import Message as KafkaMessage
+from gebus_kernel import Kernel
 
 from gebus.lanes.blocked import HeldPartitions
 from gebus.lanes.crash import CrashPoint
-from gebus.lanes.dead_letters import dead_letter_headers, dead_letter_topic
+from gebus.lanes.dead_letters import dead_letter, dead_letter_topic
 from gebus.lanes.errors import SessionEnded, in_our_words, told
 from gebus.lanes.meter import Meter, Observation
 from gebus.lanes.places import Lanes, Place
-from gebus.lanes.ports import Clients, Clock, Consumer, Kernel, Message, Producer, Stopping
+from gebus.lanes.ports import Clients, Clock, Consumer, Message, Producer, Stopping
 from gebus.lanes.progress import Progress
 from gebus.lanes.restore import Restorer
 from gebus.lanes.schemas import WriterSchemas
@@ -133,12 +134,9 @@ class Session:
             transaction.deliver(topic, records)
         for dead in step.dead:
             message = messages[dead.index]
-            transaction.produce(
-                dead_letter_topic(self._lanes.source(message.topic())),
-                message.value(),
-                key=message.key(),
-                headers=dead_letter_headers(message, dead),
-            )
+            kept = dead_letter(message, dead)
+            topic = dead_letter_topic(self._lanes.source(message.topic()))
+            transaction.produce(topic, kept.value, key=kept.key, headers=kept.headers)
         for blocked in step.blocked:
             message = messages[blocked.index]
             self._held.hold(Place(message.topic(), message.partition()), message.offset(), blocked)

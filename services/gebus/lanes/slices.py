@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterable
 
+from gebus_kernel import Kernel
+
 from gebus.lanes.errors import told
 from gebus.lanes.places import Lanes, Place, Slice, kafka
-from gebus.lanes.ports import Consumer, Kernel
+from gebus.lanes.ports import Consumer
 from gebus.lanes.restore import Restorer
 
 _log = logging.getLogger(__name__)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Protocol
 
 from gebus.lanes.backoff import Backoff
@@ -124,6 +126,13 @@ class Supervisor:
             _close_stdin(process)
         for slot in self._slots:
             slot.process = None
+
+
+def worker_command(slot: int, catalogue: Path, metrics_port: int | None, restarts: int) -> list[str]:
+    """The command line of a worker process, for `python -m gebus.lanes`."""
+    port = [] if metrics_port is None else ["--metrics-port", str(metrics_port)]
+    options = ["--slot", str(slot), "--catalogue", str(catalogue), "--restarts", str(restarts), *port]
+    return [sys.executable, "-m", "gebus.lanes", *options]
 
 
 def spawn_worker(command: Sequence[str]) -> subprocess.Popen[bytes]:

@@ -30,10 +30,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from confluent_kafka import KafkaError, TopicPartition
+from gebus_kernel import Kernel
 
 from gebus.lanes.crash import CrashPoint
 from gebus.lanes.errors import SessionEnded, in_our_words, told
-from gebus.lanes.ports import Clock, Kernel, Producer
+from gebus.lanes.ports import Clock, Producer
 from gebus.lanes.settings import LaneSettings, state_topic
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
+from tests.unit.lanes.fake_kafka import FakeClients, FakeKafka, ManualClock, Place
+from tests.unit.lanes.fake_kernel import FakeKernel
 
 from gebus.lanes.crash import CrashPoint
 from gebus.lanes.meter import Meter
@@ -15,8 +17,6 @@ from gebus.lanes.settings import LaneSettings
 from gebus.lanes.worker import Worker
 from gebus.model.errors import NotFound, Unavailable
 from gebus.plan import LanePlan, SourcePlan
-from tests.unit.lanes.fake_kafka import FakeClients, FakeKafka, ManualClock, Place
-from tests.unit.lanes.fake_kernel import FakeKernel
 
 LANE = "a.b"
 TOPICS = ("a.b.x", "a.b.y")
@@ -37,13 +37,13 @@ class FakeRegistry:
     down: bool = False
     asked: list[int] = field(default_factory=list)
 
-    def subjects_of(self, id: int) -> frozenset[str]:
+    def subjects_of(self, id: int) -> frozenset[str]:  # noqa: A002 - the registry's own word
         self.asked.append(id)
         if self.down:
             raise Unavailable("the registry does not answer")
         return self.subjects.get(id, frozenset())
 
-    def schema_by_id(self, id: int) -> str:
+    def schema_by_id(self, id: int) -> str:  # noqa: A002 - the registry's own word
         if id not in self.schemas:
             raise NotFound(f"no schema {id}")
         return self.schemas[id]
@@ -106,7 +106,7 @@ class Bench:
         return [record.value for record in self.kafka.visible((f"dead.{LANE}", 0))]
 
     @property
-    def consumer(self):  # noqa: ANN201 - the newest fake
+    def consumer(self):
         return self.clients.sources[-1]
 
 

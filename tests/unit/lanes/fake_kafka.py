@@ -1,8 +1,9 @@
 """Kafka at the level of its log: partitions, transactions, one group. No network, no threads, two partitions or more.
 
-It keeps the rules that a worker leans on: read_committed ends at the first undecided transaction; offsets of an undecided
-transaction are not stable; a new producer of a transactional id fences the old one and aborts what it left open; a group
-refuses the offsets of a member that it has given up. It does not keep time, and has no errors but those it is told to make.
+It keeps the rules that a worker leans on: read_committed ends at the first undecided transaction; offsets of an
+undecided transaction are not stable; a new producer of a transactional id fences the old one and aborts what it left
+open; a group refuses the offsets of a member that it has given up. It does not keep time, and has no errors but those
+it is told to make.
 """
 
 from __future__ import annotations
@@ -70,9 +71,9 @@ class FakeKafka:
         self.epochs: dict[str, int] = {}
         self.open: dict[str, Transaction] = {}
         self.generation = 0
-        self.before: Fault = lambda step: None
+        self.before: Fault = lambda _: None
         """Asked before each step of a producer; what it returns is raised, and the step does not happen."""
-        self.after: Fault = lambda step: None
+        self.after: Fault = lambda _: None
         """The same after the step has happened: the client does not learn of it."""
         self.room = 10**9
 
@@ -132,7 +133,9 @@ class FakeProducer:
         if self.queued >= self.kafka.room:
             raise BufferError("queue full")
         partition = also.pop("partition", 0)
-        self._do("produce", 0, lambda: self.kafka.append((topic, partition), value, transaction=self.transaction, **also))
+        self._do(
+            "produce", 0, lambda: self.kafka.append((topic, partition), value, transaction=self.transaction, **also)
+        )
         self.queued += 1
 
     def produce_batch(self, topic: str, messages: list[dict[str, Any]]) -> int:
@@ -284,7 +287,9 @@ class FakeConsumer:
         self.next[place] = partition.offset
         self.seen.pop(place, None)
 
-    def get_watermark_offsets(self, partition: TopicPartition, timeout: float = 0, cached: bool = False) -> tuple[int, int]:
+    def get_watermark_offsets(
+        self, partition: TopicPartition, timeout: float = 0, cached: bool = False
+    ) -> tuple[int, int]:
         return 0, len(self.kafka.log[partition.topic, partition.partition])
 
     def consumer_group_metadata(self) -> int:

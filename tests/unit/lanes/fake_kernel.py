@@ -1,7 +1,7 @@
 """A kernel of a few lines: it deduplicates by the record's text, and remembers it in the state topic.
 
-A record is text. `poison...` is dead, `schema7...` needs schema id 7, `ceiling...` is one dead letter too many; any other is
-delivered to `feed.<lane>` in capitals, unless the slice has seen it.
+A record is text. `poison...` is dead, `schema7...` needs schema id 7, `ceiling...` is one dead letter too many; any
+other is delivered to `feed.<lane>` in capitals, unless the slice has seen it.
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ class Dead:
     index: int
     reason: str = "poison"
     detail: str = "it says so"
-    feed: str = ""
-    step: str = ""
+    place: str = ""
 
 
 @dataclass
