@@ -67,7 +67,7 @@ def open_reader(connection: Connection, name: str) -> Consumer:
         {
             **_common(connection, f"gebus-{name}"),
             **_PREFETCH,
-            "group.id": f"{GROUP}.{name}",  # librdkafka wants one; without subscribe() or commit() Kafka never hears it
+            "group.id": GROUP,  # librdkafka looks for its coordinator, which takes the right, and never joins it
             "auto.offset.reset": "error",
             "enable.auto.commit": False,
             "enable.partition.eof": True,
