@@ -49,7 +49,7 @@ def up(
     from gebus.stack import artifacts, layout, stack  # noqa: PLC0415 - needs the extra
 
     signal.signal(signal.SIGTERM, _leave)
-    with _Shown.on(Console(stderr=True)) as report:
+    with Shown.on(Console(stderr=True)) as report:
         found = stack.up(stack_home(), artifacts.cache(), layout.Ports(port_base), report, fresh=fresh)
     _print(found)
 
@@ -59,7 +59,7 @@ def down() -> None:
     _require_extra()
     from gebus.stack import stack  # noqa: PLC0415 - needs the extra
 
-    with _Shown.on(Console(stderr=True)) as report:
+    with Shown.on(Console(stderr=True)) as report:
         stopped = stack.down(stack_home(), report)
     typer.echo(f"stopped: {', '.join(stopped)}" if stopped else f"nothing ran in {stack_home()}")
 
@@ -99,7 +99,7 @@ def _leave(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a si
     raise SystemExit(128 + number)
 
 
-class _Shown:
+class Shown:
     """A report on a console: lines, and a bar for each download where there is a terminal."""
 
     def __init__(self, console: Console, bars: Progress) -> None:
@@ -107,7 +107,7 @@ class _Shown:
 
     @classmethod
     @contextmanager
-    def on(cls, console: Console) -> Iterator[_Shown]:
+    def on(cls, console: Console) -> Iterator[Shown]:
         columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
         with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
             yield cls(console, bars)
