@@ -1,0 +1,100 @@
+"""Who publishes what: the real data where it lies, invented events of the same types where it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gebus.model.catalogue import Catalogue
+from gebus_connectors.sources.canghailan import CanghailanConfig, CanghailanSource
+from gebus_connectors.sources.divisions import Divisions
+from gebus_connectors.sources.dxy import DxyConfig, DxyCountsSource, DxyNewsSource, DxyRumorsSource
+from gebus_connectors.sources.generator import GeneratorConfig, GeneratorSource, PeopleSource
+from gebus_connectors.sources.reading import Source
+from gebus_connectors.sources.thepaper import ThePaperConfig, ThePaperSource
+from gebus_connectors.sources.values import Themes, ValueMap
+from gebus_connectors.sources.wuhan2020 import Wuhan2020Config, Wuhan2020Source
+from gebus_connectors.sources.wuhan_support import WuhanSupportConfig, WuhanSupportSource
+
+PEOPLE = ("wuhan2020", "wuliu", "cishan", "wuhan-support", "dxy")
+"""The parties to whose records the demo adds invented people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Programme:
+    """What each party publishes. `invented` names the topics whose data is not at `data`, each with its party."""
+
+    data: Path
+    sources: Mapping[str, Sequence[tuple[str, Source]]]
+    """By party, with the topic that each source is for."""
+    invented: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    party: str
+    topic: str
+    files: tuple[Path, ...]
+    open: Callable[[], Source]
+
+
+def programme(data: Path, catalogue: Catalogue) -> Programme:
+    """The sources of every party; the people come last, and twice: a party that sends again what it has sent."""
+    sources: dict[str, list[tuple[str, Source]]] = {}
+    invented = []
+    for part in _parts(data, catalogue):
+        if all(path.is_file() for path in part.files):
+            source = part.open()
+        else:
+            source = GeneratorSource(GeneratorConfig(part.party, part.topic))
+            invented.append(f"{part.topic} of {part.party}")
+        sources.setdefault(part.party, []).append((part.topic, source))
+    for party in PEOPLE:
+        sources[party] += [("", PeopleSource(party)), ("", PeopleSource(party))]
+    return Programme(data, sources, tuple(invented))
+
+
+def _parts(data: Path, catalogue: Catalogue) -> list[_Part]:
+    codes = data / "counts_codes" / "ChinaAreaCode.csv"
+    divisions = Divisions.read(codes) if codes.is_file() else Divisions({})
+    statuses, verdicts = (ValueMap(catalogue.codes[name]) for name in ("campaign-statuses", "rumor-verdicts"))
+    themes = Themes(catalogue.codes["news-themes"])
+    support, dxy, canghailan, thepaper = (
+        WuhanSupportConfig(data), DxyConfig(data), CanghailanConfig(data), ThePaperConfig(data)
+    )  # fmt: skip
+    forms = (
+        (Wuhan2020Config(data, "hospital", "wuhan2020"), "supply.need"),
+        (Wuhan2020Config(data, "clinic", "wuhan2020"), "health.clinic"),
+        (Wuhan2020Config(data, "logistical", "wuliu"), "supply.logistics"),
+        (Wuhan2020Config(data, "donation", "cishan"), "supply.donation"),
+    )
+    return [
+        *(_form(config, topic, codes, divisions, statuses) for config, topic in forms),
+        _Part(
+            support.party,
+            "health.clinic",
+            (support.hospitals, codes),
+            lambda: WuhanSupportSource(support, divisions),
+        ),
+        _Part(dxy.party, "health.case_count", (*dxy.counts, codes), lambda: DxyCountsSource(dxy, divisions)),
+        _Part(dxy.party, "info.notice", (dxy.news, codes), lambda: DxyNewsSource(dxy, divisions, themes)),
+        _Part(dxy.party, "info.rumor", (dxy.rumors,), lambda: DxyRumorsSource(dxy, verdicts)),
+        _Part(
+            canghailan.party,
+            "health.case_count",
+            (canghailan.revisions, canghailan.daily, codes),
+            lambda: CanghailanSource(canghailan, divisions),
+        ),
+        _Part(
+            thepaper.party,
+            "health.case_increment",
+            (thepaper.notices, codes),
+            lambda: ThePaperSource(thepaper, divisions),
+        ),
+    ]
+
+
+def _form(config: Wuhan2020Config, topic: str, codes: Path, divisions: Divisions, statuses: ValueMap) -> _Part:
+    files = (config.changes, codes)
+    return _Part(config.party, topic, files, lambda: Wuhan2020Source(config, divisions, statuses))

@@ -1,0 +1,154 @@
+"""What the demo plays on: a stack of its own, the catalogue applied to it, and lanes that run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from gebus import plan
+from gebus.catalogue import Places, load
+from gebus.kafka import Connection
+from gebus.kafka.admin import Admin
+from gebus.kafka.registry import Registry
+from gebus.kafka.secrets import Secrets
+from gebus.lanes.settings import GROUP
+from gebus.model.catalogue import Catalogue
+from gebus.model.errors import ContractError, Unavailable
+from gebus.provision import apply, compare, desired, observe
+from gebus.stack import artifacts
+from gebus.stack.layout import ADMIN, Ports
+from gebus.stack.report import Report
+from gebus.stack.stack import down, up
+
+_LOOK_SECONDS = 0.1
+_STOP_SECONDS = 20
+
+
+def checked(root: Path) -> Catalogue:
+    """The catalogue, or ContractError with every finding."""
+    catalogue = load(root)
+    if findings := plan.check(catalogue, Places(root)):
+        raise ContractError(findings)
+    return catalogue
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stack that is up, with a catalogue applied. `admin` is open as long as the stage is."""
+
+    home: Path
+    root: Path
+    catalogue: Catalogue
+    lanes: tuple[plan.LanePlan, ...]
+    admin: Admin
+
+    def connection(self, principal: str) -> Connection:
+        return Connection.load(principal, self.home)
+
+    @property
+    def source_topics(self) -> list[str]:
+        return [topic for lane in self.lanes for topic in lane.source.topics]
+
+    def wait_until_taken(self, timeout: float) -> None:
+        """Wait until the lanes have taken every record that the sources hold now."""
+        ends = self.admin.ends(self.source_topics)
+        behind = dict(ends)
+
+        def caught_up() -> bool:
+            committed = self.admin.committed(GROUP)
+            behind.clear()
+            behind.update({place: end for place, end in ends.items() if end > committed.get(place, 0)})
+            return not behind
+
+        if not wait_for(caught_up, timeout):
+            places = ", ".join(f"{topic}[{partition}]" for topic, partition in sorted(behind)[:5])
+            raise Unavailable(
+                f"the lanes have not taken everything after {timeout:g} s: {len(behind)} partitions wait, "
+                f"first {places}; their log is {self.home}/logs/lanes.log"
+            )
+
+
+@contextmanager
+def stage(root: Path, home: Path, ports: Ports, report: Report, *, keep: bool) -> Iterator[Stage]:
+    """Bring a fresh stack up and apply the catalogue; take it down at the end, unless it is kept."""
+    catalogue = checked(root)
+    lanes = tuple(plan.lanes(catalogue))
+    up(home, artifacts.cache(), ports, report, fresh=True)
+    try:
+        with Admin(Connection.load(ADMIN, home)) as admin:
+            _apply(catalogue, lanes, admin, home, root)
+            yield Stage(home, root.absolute(), catalogue, lanes, admin)
+    finally:
+        if not keep:
+            down(home, report)
+
+
+def _apply(catalogue: Catalogue, lanes: tuple[plan.LanePlan, ...], admin: Admin, home: Path, root: Path) -> None:
+    wanted, secrets = desired(catalogue, lanes), Secrets(home / "secrets")
+    with Registry(Connection.load(ADMIN, home)) as registry:
+        there = observe(admin, registry, secrets, [schema.subject for schema in wanted.schemas])
+        apply(compare(wanted, there, root).additions, admin, registry, secrets)
+
+
+class Workers:
+    """`gebus run lanes` as a child, and the worker processes below it."""
+
+    def __init__(self, child: subprocess.Popen[bytes]) -> None:
+        self._child = psutil.Process(child.pid)
+
+    def pids(self) -> set[int]:
+        """The worker processes that live now."""
+        try:
+            return {child.pid for child in self._child.children(recursive=True) if _is_worker(child)}
+        except psutil.NoSuchProcess:
+            return set()
+
+    def kill_one(self) -> int:
+        """SIGKILL a worker, and give its process id; 0 if there is none."""
+        for pid in sorted(self.pids()):
+            psutil.Process(pid).kill()
+            return pid
+        return 0
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    try:
+        return "--slot" in process.cmdline()
+    except psutil.Error:
+        return False
+
+
+@contextmanager
+def running_lanes(on: Stage, workers: int) -> Iterator[Workers]:
+    """Run the lanes while the block lasts, with their messages in the home's logs."""
+    log = on.home / "logs" / "lanes.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-c", "from gebus.cli import main; main()", "run", "lanes", "--workers", str(workers)]
+    environment = {**os.environ, "GEBUS_HOME": str(on.home), "GEBUS_CATALOGUE": str(on.root)}
+    with log.open("wb") as sink, subprocess.Popen(command, env=environment, stdout=sink, stderr=sink) as child:
+        try:
+            yield Workers(child)
+        finally:
+            child.terminate()
+            try:
+                child.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                child.kill()
+
+
+def wait_for(condition: Callable[[], bool], timeout: float) -> bool:
+    """Whether the condition came to hold within `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_LOOK_SECONDS)
+    return True
