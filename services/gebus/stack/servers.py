@@ -177,7 +177,8 @@ def kafka_format(layout: Layout, java: Path, jars: Sequence[Path], cluster: str,
     """The program that makes Kafka's empty data directory, with these principals in it."""
     place = layout.server("kafka")
     arguments = [*_java_options(place, _KAFKA_HEAP), *_class_path(place, jars), "kafka.tools.StorageTool", "format"]
-    arguments += ["-t", cluster, "-c", str(place / "server.properties")]
+    # One word, for one id in 64 begins with a hyphen and would be read as an option.
+    arguments += [f"--cluster-id={cluster}", "-c", str(place / "server.properties")]
     for principal in principals:
         password = layout.secrets.ensure(principal).get_secret_value()
         arguments += ["--add-scram", f"SCRAM-SHA-512=[name={principal},password={password}]"]
