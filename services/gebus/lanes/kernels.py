@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from fastavro.schema import to_parsing_canonical_form
 from gebus_kernel import Kernel
 
 from gebus.kafka.registry import Version
@@ -58,15 +59,19 @@ class Kernels:
         return self._feed_ids[feed.name]
 
     def _registered(self, feed: FeedPlan) -> int:
-        """The id of the version that is exactly what this feed delivers, whichever version that is."""
+        """The id of the newest version whose bytes are what this feed delivers.
+
+        Compared in canonical form: a registry may write the same schema differently.
+        """
         subject = f"{feed.topic}-value"
         try:
             numbers = self._registry.versions(subject)
         except NotFound as error:
             raise NotFound(f"feed {feed.name}: the registry has no subject {subject}; run `gebus apply`") from error
+        wanted = to_parsing_canonical_form(feed.output_schema)
         for number in reversed(numbers):
             version = self._registry.version(subject, number)
-            if json.loads(version.schema) == feed.output_schema:
+            if to_parsing_canonical_form(json.loads(version.schema)) == wanted:
                 return version.id
         raise NotFound(
             f"feed {feed.name}: no version of {subject} is what the catalogue delivers now; run `gebus apply`, "
