@@ -11,14 +11,14 @@ from gebus_kernel import Kernel
 
 from gebus.kafka.registry import Version
 from gebus.lanes.places import Lanes
-from gebus.lanes.schemas import WriterSchemas
+from gebus.lanes.schemas import WriterSchema, WriterSchemas
 from gebus.lanes.token_keys import token_key
 from gebus.model.errors import NotFound, PlanError
 from gebus.plan import FeedPlan
 
 
-class FeedSchemas(Protocol):
-    """The part of gebus.kafka.registry.Registry that is asked for the schemas of feeds."""
+class SubjectVersions(Protocol):
+    """The part of gebus.kafka.registry.Registry that is asked for the versions of a subject."""
 
     def versions(self, subject: str) -> list[int]: ...
     def version(self, subject: str, version: int) -> Version: ...
@@ -31,13 +31,14 @@ class Kernels:
         self,
         lanes: Lanes,
         compile_plans: Callable[[Sequence[str]], Kernel],
-        registry: FeedSchemas,
+        registry: SubjectVersions,
         schemas: WriterSchemas,
         master_secret: bytes,
     ) -> None:
         self._lanes, self._compile, self._registry = lanes, compile_plans, registry
         self._schemas, self._master = schemas, master_secret
         self._feed_ids: dict[str, int] = {}
+        self._sources_known = False
 
     def new(self) -> Kernel:
         """A kernel without any state. Unavailable while a feed's schema id is not known and the registry is down."""
@@ -49,9 +50,23 @@ class Kernels:
             for feed in plan.feeds:
                 kernel.set_token_key(feed.name, token_key(self._master, feed.consumer, feed.purpose))
                 kernel.set_feed_schema(feed.name, self._feed_id(feed))
+        if not self._sources_known:
+            self._learn_sources()
         for learnt in self._schemas.pinned.values():
             learnt.teach(kernel)
         return kernel
+
+    def _learn_sources(self) -> None:
+        """The writer schemas that the registry knows by now, so that no partition waits for one of them."""
+        for plan in self._lanes.plans:
+            subject = f"{plan.source.name}-value"
+            try:
+                versions = [self._registry.version(subject, number) for number in self._registry.versions(subject)]
+            except NotFound as error:
+                raise NotFound(f"source {plan.source.name}: {error}; run `gebus apply`") from error
+            for version in versions:
+                self._schemas.learn(WriterSchema(plan.source.name, version.id, version.schema))
+        self._sources_known = True
 
     def _feed_id(self, feed: FeedPlan) -> int:
         if feed.name not in self._feed_ids:

@@ -151,7 +151,8 @@ def serve_metrics(meter: Meter, port: int) -> WSGIServer:
 
 def _records(seen: Observation) -> CounterMetricFamily:
     family = _counter(RECORDS)
-    for account in seen.accounts:
+    # A feed of a topic that nothing came of yet would be one line for each slice: thousands of zeros.
+    for account in (account for account in seen.accounts if account.taken):
         owned = f"{account.lane}/{account.slice}"
         for outcome in ("taken", "dead") if account.feed == "" else OUTCOMES:
             family.add_metric([owned, account.topic, account.feed, outcome], getattr(account, outcome))

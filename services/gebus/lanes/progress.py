@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from confluent_kafka import TopicPartition
+
 from gebus.lanes.places import Place
 from gebus.lanes.ports import Clock, Consumer, Message
 
@@ -37,26 +39,25 @@ class Progress:
         for message in (*messages[:: max(1, len(messages) // _SAMPLES)], messages[-1]):
             self._newest[Place(message.topic(), message.partition())] = message.timestamp()[1]
 
-    def lags(self, places: Collection[Place]) -> dict[Place, Lag]:
+    def lags(self, places: Collection[Place], positions: Iterable[TopicPartition]) -> dict[Place, Lag]:
         """The lag of each partition; those whose end the client does not know yet are left out."""
         found: dict[Place, Lag] = {}
-        for position in self._consumer.position([place.kafka() for place in places]):
-            place = Place.of(position)
+        read = {Place.of(position): position.offset for position in positions}
+        for place in places:
             ends = self._consumer.get_watermark_offsets(place.kafka(), cached=True)
             if ends is None or ends[1] < 0:
                 continue
             # A partition that nothing was read of since it came here stands where the group's offset stands.
-            at = position.offset if position.offset >= 0 else self._starts.get(place, -1)
+            at = read.get(place, self._starts.get(place, -1))
             records = max(0, ends[1] - (at if at >= 0 else ends[0]))
             newest = self._newest.get(place)
             age = None if newest is None else max(0.0, (self._clock.now_ms() - newest) / 1000)
             found[place] = Lag(records, age if records else 0.0)
         return found
 
-    def clock_ms(self, inputs: Iterable[Place]) -> int | None:
+    def clock_ms(self, places: Collection[Place], positions: Iterable[TopicPartition]) -> int | None:
         """The append time that no record to come lies before, by the inputs of one slice; None if it is not known."""
-        places = set(inputs)
-        lags = self.lags(places)
+        lags = self.lags(places, positions)
         behind = {place for place in places if place not in lags or lags[place].records}
         if behind:
             seen = [self._newest.get(place) for place in behind]

@@ -82,6 +82,10 @@ class WriterSchemas:
             backoff = Backoff(self._settings.lookup_backoff, self._settings.lookup_backoff_ceiling)
             self._open[key] = _Question(backoff, self._clock.monotonic())
 
+    def learn(self, learnt: WriterSchema) -> None:
+        """Take in an id that was learnt elsewhere; what is pinned already stays."""
+        self._pinned.setdefault((learnt.source, learnt.id), learnt)
+
     def answers(self) -> Iterator[WriterSchema]:
         """What has been learnt since the last call."""
         for key, question in list(self._open.items()):

@@ -177,16 +177,18 @@ class Session:
 
     def _advance(self) -> None:
         for owned in self._slices.live:
-            clock_ms = self._progress.clock_ms(self._lanes.inputs(owned))
+            inputs = self._lanes.inputs(owned)
+            clock_ms = self._progress.clock_ms(inputs, self._held.positions(inputs))
             if clock_ms is not None:
                 self._kernel.advance(owned.lane, owned.number, clock_ms)
         self._advance_at = self._clock.monotonic() + self._settings.clock_interval
 
     def _observe(self) -> Observation:
+        inputs = self._slices.live_inputs
         return Observation(
             accounts=tuple(self._kernel.accounts()),
             state=tuple(self._kernel.state_size()),
-            lags=self._progress.lags(self._slices.live_inputs),
+            lags=self._progress.lags(inputs, self._held.positions(inputs)),
             held={place: hold.reason for place, hold in self._held.holds.items()},
             live=tuple(sorted(self._slices.live)),
         )

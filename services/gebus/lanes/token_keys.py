@@ -6,6 +6,8 @@ import hashlib
 import hmac
 import os
 import secrets
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from gebus.model.errors import StackError
@@ -27,20 +29,13 @@ def master_secret(home: Path) -> bytes:
     path = home / "secrets" / "token-master"
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
-        # Written aside, then linked: of several workers that start at once exactly one makes the secret.
-        aside = path.with_name(f".token-master.{os.getpid()}")
-        aside.unlink(missing_ok=True)
-        # Path.open cannot set the mode
-        with open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:  # noqa: PTH123
-            file.write(secrets.token_bytes(_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            path.hardlink_to(aside)
-        except FileExistsError:
-            pass
-        finally:
-            aside.unlink()
+        # Written aside (0600), then linked: of several workers that start at once exactly one makes the secret.
+        with tempfile.NamedTemporaryFile(prefix=".token-master.", dir=path.parent) as aside:
+            aside.write(secrets.token_bytes(_BYTES))
+            aside.flush()
+            os.fsync(aside.fileno())
+            with suppress(FileExistsError):
+                path.hardlink_to(aside.name)
     master = path.read_bytes()
     if len(master) != _BYTES:
         raise StackError(

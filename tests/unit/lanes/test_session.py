@@ -218,9 +218,7 @@ def test_a_full_queue_is_waited_for_and_keeps_the_order(bench: Bench) -> None:
 def test_a_queue_that_stays_full_ends_the_worker_with_a_message(bench: Bench) -> None:
     bench.kafka.room = 0
     bench.publish("one")
-    with pytest.raises(
-        Stopped, match=r"5 sessions in a row .* queue stayed full for 10 s"
-    ):
+    with pytest.raises(Stopped, match=r"5 sessions in a row .* queue stayed full for 10 s"):
         bench.run(turns=10**5)
 
 
