@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -52,6 +54,7 @@ def demo(
     from gebus.cli.stack import Shown  # noqa: PLC0415 - needs the extras
     from gebus.stack.layout import Ports  # noqa: PLC0415 - needs the extras
 
+    signal.signal(signal.SIGTERM, _leave)
     console = Console(stderr=True, highlight=False)
     options = Options(data, root, stack_home() / "demo", Ports(port_base), workers, keep)
     with Shown.on(console) as report:
@@ -62,3 +65,8 @@ def demo(
         show(result, console_for(terminal=sys.stdout.isatty()))
     if not result.verdict.holds:
         raise typer.Exit(1)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a signal handler's signature
+    # An exception instead of the default, so that stack and lanes are stopped on the way out.
+    raise SystemExit(128 + number)

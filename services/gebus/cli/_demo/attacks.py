@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from kafka import TopicPartition
 from pydantic import SecretStr
 
 from gebus.cli._demo.history import Planted, Refusal
@@ -59,7 +60,7 @@ def _bad_records(on: Stage, now_ms: int) -> Iterator[Planted]:
 def refusals(on: Stage, now_ms: int) -> list[Refusal]:
     """Try everything that must be refused before it reaches a lane; each must end in the error that is named."""
     event = _sample().at(now_ms)
-    health = "hubei-health/hospital-needs"
+    health, topic = "hubei-health/hospital-needs", on.catalogue.topics[_TOPIC].kafka_topic(_PARTY)
     tried: list[tuple[str, str, type[GebusError], Callable[[], None]]] = [
         (_PARTY, "sends a field that the schema does not have", EventRefused, lambda: _send(on, {**event, "fax": "1"})),
         (_PARTY, "sends a number as text", EventRefused, lambda: _send(on, {**event, "amount_yuan": "many"})),
@@ -68,8 +69,10 @@ def refusals(on: Stage, now_ms: int) -> list[Refusal]:
         ("xinwen", "publishes donations", Denied, lambda: _send(on, event, "xinwen")),
         ("xinwen", "writes cishan's topic past the SDK", Denied, lambda: _write(on, event)),
         ("ditu", "reads the health commission's feed", Denied, lambda: _read(on, "ditu", health)),
-        ("hubei-market", "reads the donors from the topic itself", Denied, lambda: _tap(on)),
+        ("ditu", "takes part in a group of the health commission", Denied, lambda: _join(on)),
+        ("hubei-market", "reads the donors from the topic itself", Denied, lambda: _tap(on, "hubei-market", topic)),
         ("xinwen", "reads dead letters", Denied, lambda: _tap(on, "xinwen", f"dead.{_TOPIC}")),
+        ("xinwen", "registers a schema", Denied, lambda: _register(on)),
         ("hubei-civil", "logs in with a wrong password", Denied, lambda: _wrong_password(on)),
     ]
     return [_refused(who, what, how, attempt) for who, what, how, attempt in tried]
@@ -113,16 +116,22 @@ def _read(on: Stage, consumer: str, feed: str) -> None:
         subscriber.poll(1.0)
 
 
-def _tap(on: Stage, who: str = "hubei-market", topic: str = f"{_TOPIC}.{_PARTY}") -> None:
+def _join(on: Stage) -> None:
+    connection = on.connection("ditu")
+    consumer = open_consumer(connection, "hubei-health.desk", ["feed.ditu.clinics"])
+    with closing(consumer), told(connection, "to join hubei-health.desk"):
+        consumer.poll(5_000)
+
+
+def _tap(on: Stage, who: str, topic: str) -> None:
     connection = on.connection(who)
-    consumer = open_consumer(connection, f"{who}.tap", [topic])
-    try:
-        with told(connection, f"to read {topic}"):
-            for _ in range(20):
-                if consumer.poll(500):
-                    return
-    finally:
-        consumer.close()
+    with closing(open_consumer(connection)) as consumer, told(connection, f"to read {topic}"):
+        consumer.end_offsets([TopicPartition(topic, 0)])
+
+
+def _register(on: Stage) -> None:
+    with Registry(on.connection("xinwen")) as registry:
+        registry.register(on.catalogue.topics[_TOPIC].subject, '"string"')
 
 
 def _wrong_password(on: Stage) -> None:

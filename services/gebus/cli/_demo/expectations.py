@@ -122,7 +122,7 @@ EXPECTED: Mapping[str, Expectation] = {
         "supply.need",
         lambda event: str(event["region"]).startswith("420103") and _stands(event),
         "hospital supplies address remark",
-        {"contact": ("contact_name", is_token), "phone": ("contact_phone", is_token)},
+        {"contact_name": ("contact_name", is_token), "contact_phone": ("contact_phone", is_token)},
     ),
     "hubei-health/hospital-needs": Expectation(
         "supply.need", _in_hubei, "hospital place supplies address remark contact_name contact_phone source_url"

@@ -7,7 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
-from gebus.cli._demo.history import History
+from gebus.cli._demo.history import History, Told
 from gebus.cli._demo.publishing import publish_events
 from gebus.cli._demo.stage import Stage
 from gebus_connectors.sdk import Subscriber
@@ -41,16 +41,16 @@ def run_live(on: Stage, history: History, now_ms: int) -> None:
                 latencies += [(now - _seconds(delivery.record["published_at"])) * 1000 for delivery in deliveries]
         return latencies
 
-    def publish(party: str, topic: str) -> None:
+    def publish(party: str, topic: str) -> list[Told]:
         config = GeneratorConfig(party, topic, events=_EVENTS, seed=_SEED, begins=now_ms - 3_600_000)
-        history.told.extend(publish_events(on, party, GeneratorSource(config).read(), lambda: time.sleep(_INTERVAL)))
+        return publish_events(on, party, GeneratorSource(config).read(), lambda: time.sleep(_INTERVAL))
 
     with ThreadPoolExecutor(len(feeds) + len(_STREAMS), thread_name_prefix="live") as pool:
         followers = [pool.submit(follow, consumer) for consumer in feeds]
         try:
             ready.wait()
             for outcome in [pool.submit(publish, party, topic) for party, topic in _STREAMS]:
-                outcome.result()
+                history.told += outcome.result()
             on.wait_until_taken(30)
         finally:
             ready.abort()

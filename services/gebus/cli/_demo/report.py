@@ -21,6 +21,8 @@ from gebus.model.event import ENVELOPE
 
 _PIPED_WIDTH = 200
 _SKIPPED_SHOWN = 2
+_DEAD = "supply.donation"
+"""Where the bad records were planted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +75,9 @@ def as_json(result: Result) -> str:
 
 def show(result: Result, console: Console) -> None:
     """Everything, for people."""
-    for table in (_topics(result), _feeds(result), _sample(result), _refusals(result)):
-        console.print(table)
+    lines = box.SIMPLE_HEAD if console.is_terminal else None
+    for part in (_topics, _feeds, _sample, _refusals):
+        console.print(part(result, lines))
         console.print()
     for line in _lines(result):
         console.print(line, soft_wrap=True)
@@ -85,16 +88,18 @@ def console_for(*, terminal: bool) -> Console:
     return Console(highlight=False) if terminal else Console(highlight=False, width=_PIPED_WIDTH, color_system=None)
 
 
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold")
+def _table(title: str, lines: box.Box | None, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=lines, pad_edge=False)
     for column in columns:
         words = column.removeprefix(">")
         table.add_column(words, justify="right" if column.startswith(">") else "left", overflow="fold")
     return table
 
 
-def _topics(result: Result) -> Table:
-    table = _table("What went in", "topic of a party", ">sent", ">planted", ">taken", ">dead", "reasons", ">not sent")
+def _topics(result: Result, lines: box.Box | None) -> Table:
+    table = _table(
+        "What went in", lines, "topic of a party", ">sent", ">planted", ">taken", ">dead", "reasons", ">not sent"
+    )
     for account in result.verdict.topics:
         reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(account.reasons.items()))
         numbers = (account.sent, account.planted, account.lane.taken, account.lane.dead)
@@ -102,9 +107,9 @@ def _topics(result: Result) -> Table:
     return table
 
 
-def _feeds(result: Result) -> Table:
+def _feeds(result: Result, lines: box.Box | None) -> Table:
     columns = ("feed", ">tier", ">taken", ">delivered", ">duplicate", ">filtered", ">withheld", ">dead", ">received")
-    table = _table("What came out, and why the rest did not", *columns, "by hand")
+    table = _table("What came out, and why the rest did not", lines, *columns, "by hand")
     for account in result.verdict.feeds:
         lane = account.lane
         numbers = (lane.taken, lane.delivered, lane.duplicate, lane.filtered, lane.withheld, lane.dead)
@@ -113,19 +118,22 @@ def _feeds(result: Result) -> Table:
     return table
 
 
-def _sample(result: Result) -> Table:
+def _sample(result: Result, lines: box.Box | None) -> Table:
     table = _table(
-        "One record (its people are invented), as it was sent and as each consumer has it", "field", *result.sample
+        "One record (its people are invented), as it was sent and as each consumer has it",
+        lines,
+        "field",
+        *result.sample,
     )
     names = list(dict.fromkeys(name for record in result.sample.values() for name in record if name not in ENVELOPE))
     for name in names:
-        cells = [str(_cell(record[name])) if name in record else "" for record in result.sample.values()]
+        cells = [str(_cell(record[name])) if name in record else "-" for record in result.sample.values()]
         table.add_row(name, *(Text(cell) for cell in cells))
     return table
 
 
-def _refusals(result: Result) -> Table:
-    table = _table("What was refused", "who", "what", "answer")
+def _refusals(result: Result, lines: box.Box | None) -> Table:
+    table = _table("What was refused", lines, "who", "what", "answer")
     for refusal in result.history.refusals:
         style = "" if refusal.refused else "bold red"
         table.add_row(refusal.who, refusal.what, Text(refusal.answer), style=style)
@@ -163,6 +171,9 @@ def _next(result: Result) -> Iterator[Text]:
         yield Text(f"the stack is up: export GEBUS_HOME={result.home}, then for example")
         commands: Sequence[str] = (
             "gebus status",
+            "gebus run lanes",
+            "gebus accounts",
+            f"gebus dead-letters {_DEAD}",
             "gebus consume donation-totals --as xinwen --format table",
             "gebus consume donations --as hubei-civil --format table",
             "gebus down",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from gebus.cli._demo.reading import read_accounts, read_dead_letters, read_feeds
 from gebus.cli._demo.report import Result
 from gebus.cli._demo.stage import Stage, Workers, checked, running_lanes, stage, wait_for
 from gebus.cli._demo.verdict import judge
+from gebus.model.catalogue import Catalogue
 from gebus.stack.layout import Ports
 from gebus.stack.report import Report
 from gebus_connectors.sources.reading import Event
@@ -47,11 +49,12 @@ def run(options: Options, report: Report, console: Console) -> Result:
     """Play the demo from an empty stack to its verdict."""
     seconds: dict[str, float] = {}
     history = History()
-    with _timed(seconds, "read data"):
-        plays = programme(options.data, checked(options.root))
-        events = read_all(plays, history)
+    plays = programme(options.data, checked(options.root))
     begun = time.monotonic()
-    with stage(options.root, options.home, options.ports, report, keep=options.keep) as on:
+    with ThreadPoolExecutor(1, thread_name_prefix="data") as aside, ExitStack() as scope:
+        reading = aside.submit(read_all, plays, history)
+        on = scope.enter_context(stage(options.root, options.home, options.ports, report, keep=options.keep))
+        events = reading.result()
         seconds["up and apply"] = time.monotonic() - begun
         with running_lanes(on, options.workers) as workers:
             with _timed(seconds, "publish"):
@@ -73,7 +76,8 @@ def run(options: Options, report: Report, console: Console) -> Result:
                 _look_for_successor(workers, history, options.workers)
         with _timed(seconds, "accounts"):
             verdict = judge(on.catalogue, history, read_accounts(on), letters)
-    return Result(plays, history, verdict, seconds, options.home, options.keep, _sample(history))
+        sample = _sample(on.catalogue, history)
+    return Result(plays, history, verdict, seconds, options.home, options.keep, sample)
 
 
 def _publish(
@@ -92,7 +96,8 @@ def _publish(
 
         def kill() -> None:
             if reached.wait(120):
-                wait_for(lambda: bool(workers.pids()), 20)
+                # In the middle of its work, not of its start.
+                wait_for(on.has_begun, 30)
                 history.killed = workers.kill_one()
 
         if not console.is_terminal:
@@ -127,14 +132,15 @@ def _look_for_successor(workers: Workers, history: History, wanted: int) -> None
     wait_for(replaced, 20)
 
 
-def _sample(history: History) -> dict[str, dict[str, Any]]:
+def _sample(catalogue: Catalogue, history: History) -> dict[str, dict[str, Any]]:
     """An invented person's record that all of the sample's feeds hold."""
     held = {
         feed: {str(record["event_id"]): record for record in history.received.get(feed, ())} for feed in _SAMPLE_FEEDS
     }
     for told in reversed(history.told):
         if told.event.get("contact_phone") and all(told.event["event_id"] in records for records in held.values()):
-            shown = {feed: dict(records[str(told.event["event_id"])]) for feed, records in held.items()}
+            tiers = {feed: f"{feed} (tier {catalogue.feeds[feed].tier})" for feed in held}
+            shown = {tiers[feed]: dict(records[str(told.event["event_id"])]) for feed, records in held.items()}
             return {f"sent by {told.party}": dict(told.event), **shown}
     return {}
 

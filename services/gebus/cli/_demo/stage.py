@@ -57,6 +57,10 @@ class Stage:
     def source_topics(self) -> list[str]:
         return [topic for lane in self.lanes for topic in lane.source.topics]
 
+    def has_begun(self) -> bool:
+        """Whether the lanes have committed anything."""
+        return bool(self.admin.committed(GROUP))
+
     def wait_until_taken(self, timeout: float) -> None:
         """Wait until the lanes have taken every record that the sources hold now."""
         ends = self.admin.ends(self.source_topics)
