@@ -20,7 +20,7 @@ from gebus.kafka.registry import Registry
 from gebus.kafka.secrets import Secrets
 from gebus.model.catalogue import Catalogue
 from gebus.model.errors import ContractError, Finding
-from gebus.provision import Change, Changes, apply, compare, desired, observe
+from gebus.provision import Change, apply, compare, desired, observe
 
 _ADMIN = "gebus-admin"
 
@@ -76,9 +76,12 @@ def apply_command(
             there = observe(admin, registry, secrets, [schema.subject for schema in wanted.schemas])
             changes = compare(wanted, there, root)
             made = (*changes.additions, *changes.removals) if allow_removal else changes.additions
-            _print_changes(changes, dry_run=dry_run, allow_removal=allow_removal, as_json=as_json)
+            kept = () if allow_removal else changes.removals
+            if not as_json:
+                _print_changes(made, kept)
             if not dry_run:
                 apply(made, admin, registry, secrets)
+            _print_end(made, kept, dry_run=dry_run, as_json=as_json)
     except ContractError as error:
         _print_findings(error.findings, root, as_json=as_json)
         raise typer.Exit(1) from None
@@ -104,22 +107,23 @@ def _print_findings(findings: Sequence[Finding], root: Path, *, as_json: bool) -
     console.print(Text(f"{root}: {count}", style="red"))
 
 
-def _print_changes(changes: Changes, *, dry_run: bool, allow_removal: bool, as_json: bool) -> None:
-    removals, kept = (changes.removals, ()) if allow_removal else ((), changes.removals)
-    if as_json:
-        rows = {"changes": (*changes.additions, *removals), "kept": kept}
-        listed = {name: [_row(change) for change in part] for name, part in rows.items()}
-        typer.echo(json.dumps({**listed, "dry_run": dry_run}, ensure_ascii=False))
-        return
+def _print_changes(made: Sequence[Change], kept: Sequence[Change]) -> None:
+    styles = {"+": "green", "~": "cyan", "-": "red", "=": "yellow"}
     console = Console(soft_wrap=True, highlight=False)
-    for part, mark, style in ((changes.additions, "+", "green"), (removals, "-", "red"), (kept, "=", "yellow")):
-        for change in part:
-            console.print(Text.assemble((f"{mark} {change.action}", style), f" {change.name}: {change.detail}"))
+    for mark, change in (*((change.mark, change) for change in made), *(("=", change) for change in kept)):
+        console.print(Text.assemble((f"{mark} {change.action}", styles[mark]), f" {change.name}: {change.detail}"))
+
+
+def _print_end(made: Sequence[Change], kept: Sequence[Change], *, dry_run: bool, as_json: bool) -> None:
+    if as_json:
+        rows = {name: [_row(change) for change in part] for name, part in (("changes", made), ("kept", kept))}
+        typer.echo(json.dumps({**rows, "dry_run": dry_run}, ensure_ascii=False))
+        return
     if kept:
-        console.print(f"{len(kept)} kept that the catalogue does not name; --allow-removal removes them")
-    count = len(changes.additions) + len(removals)
+        typer.echo(f"{len(kept)} kept that the catalogue does not name; --allow-removal removes them")
+    count = "1 change" if len(made) == 1 else f"{len(made)} changes"
     done = "to make; this was a dry run" if dry_run else "made"
-    console.print(f"{count} changes {done}" if count else "nothing to change")
+    typer.echo(f"{count} {done}" if made else "nothing to change")
 
 
 def _row(change: Change) -> dict[str, str]:

@@ -19,8 +19,10 @@ _RESERVED_PRINCIPAL = "gebus-"
 
 
 class Change(Protocol):
-    """One thing that apply does: `action` and `name` for machines, `detail` in words."""
+    """One thing that apply does: `action` and `name` for machines, `detail` in words, `mark` in one character."""
 
+    @property
+    def mark(self) -> str: ...
     @property
     def action(self) -> str: ...
     @property
@@ -32,7 +34,7 @@ class Change(Protocol):
 @dataclass(frozen=True, slots=True)
 class CreateTopic:
     topic: Topic
-    action = "create topic"
+    mark, action = "+", "create topic"
 
     @property
     def name(self) -> str:
@@ -48,7 +50,7 @@ class SetTopicConfig:
     name: str
     before: Mapping[str, str | None]
     after: Mapping[str, str]
-    action = "alter topic"
+    mark, action = "~", "alter topic"
 
     @property
     def detail(self) -> str:
@@ -62,7 +64,7 @@ class SetLevel:
     name: str
     before: str | None
     level: str
-    action = "set compatibility"
+    mark, action = "~", "set compatibility"
 
     @property
     def detail(self) -> str:
@@ -74,7 +76,7 @@ class RegisterSchema:
     schema: Schema
     after: int
     """The newest version so far, or 0."""
-    action = "register schema"
+    mark, action = "+", "register schema"
 
     @property
     def name(self) -> str:
@@ -92,6 +94,10 @@ class SetPassword:
     has_secret: bool
 
     @property
+    def mark(self) -> str:
+        return "~" if self.exists else "+"
+
+    @property
     def action(self) -> str:
         return "renew password" if self.exists else "create principal"
 
@@ -105,7 +111,7 @@ class SetPassword:
 @dataclass(frozen=True, slots=True)
 class Grant:
     acl: Acl
-    action = "grant"
+    mark, action = "+", "grant"
 
     @property
     def name(self) -> str:
@@ -119,7 +125,7 @@ class Grant:
 @dataclass(frozen=True, slots=True)
 class Revoke:
     acl: Acl
-    action = "revoke"
+    mark, action = "-", "revoke"
 
     @property
     def name(self) -> str:
@@ -133,14 +139,14 @@ class Revoke:
 @dataclass(frozen=True, slots=True)
 class RemovePrincipal:
     name: str
-    action = "remove principal"
+    mark, action = "-", "remove principal"
     detail = "and its secret"
 
 
 @dataclass(frozen=True, slots=True)
 class DeleteTopic:
     name: str
-    action = "delete topic"
+    mark, action = "-", "delete topic"
     detail = "with all its records"
 
 

@@ -142,7 +142,7 @@ CASES = [
     Broken(PARTY, "91110000TEAT000154", "91110000TEAT000155", "identifier", "uscc", "check character by GB 32100 is 4"),
     Broken(FEED, "of: report", "of: reports", "steps", "of: reports", "did you mean `report`?"),
     Broken(FEED, "name: masks", "name: once", "steps", "where", "a second step named once"),
-    Broken(FEED, "  - wh", "  - select: {name: early, fields: {a: report.goods}}\n  - wh", "steps", "early", "as step 2"),
+    Broken(FEED, "  - wh", "  - select: {name: early, fields: {a: report.a}}\n  - wh", "steps", "early", "as step 2"),
     # Examples
     Broken(EXAMPLE, '"event_id": "e2"', '"event_id": ""', "example", '"event_id": ""', "event_id: an id of 0 bytes"),
     Broken(EXAMPLE, '"quantity": 3', '"quantity": "3"', "example", '"e1"', "offers[0].quantity: text"),
