@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +80,16 @@ class Connection:
         except (ValueError, KeyError, TypeError):
             raise StackError(f"{path} cannot be read as a stack's state; run `gebus down`, then `gebus up`") from None
         return cls(bootstrap, registry, ca_file, principal, Secrets(home / "secrets").read(principal))
+
+    def trust(self) -> ssl.SSLContext:
+        """A context that trusts servers of this connection's authority, and no others."""
+        try:
+            return ssl.create_default_context(cafile=str(self.ca_file))
+        except (OSError, ssl.SSLError) as error:
+            raise StackError(
+                f"the authority's certificate {self.ca_file} cannot be read: {error.strerror or error}; "
+                "`gebus up` makes that of the local stack; elsewhere GEBUS_CA_FILE names it"
+            ) from error
 
     def for_kafka_python(self) -> dict[str, Any]:
         """Keyword arguments of every kafka-python client."""

@@ -49,7 +49,7 @@ class _Manager(KafkaConnectionManager):  # type: ignore[misc]  # kafka-python sh
 
 def _require_server(connection: Connection, doing: str) -> None:
     """Shake hands once with any of the servers: kafka-python would only say, 10 seconds later, that it could not."""
-    context = ssl.create_default_context(cafile=str(connection.ca_file))
+    context = connection.trust()
     problems = []
     for server in connection.bootstrap.split(","):
         host, _, port = server.strip().rpartition(":")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -38,7 +37,7 @@ class Registry:
         self._connection = connection
         self._client = httpx.Client(
             base_url=connection.registry + _API,
-            verify=ssl.create_default_context(cafile=str(connection.ca_file)),
+            verify=connection.trust(),
             timeout=timeout_seconds,
             trust_env=False,  # a proxy of the environment must not see, or be asked for, a server on loopback
         )

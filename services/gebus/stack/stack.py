@@ -142,10 +142,12 @@ def _format(layout: Layout, java: Path, programs: artifacts.Artifacts) -> None:
     try:
         status = process.wait(READY_SECONDS)
     except psutil.TimeoutExpired:
+        status = None
+    finally:
         stop([process], STOP_SECONDS)
-        status = -1
     if status != 0:
-        raise StackError(f"Kafka's data directory cannot be formatted (exit status {status}):\n{program.last_words()}")
+        ended = f"did not end within {READY_SECONDS} s" if status is None else f"ended with status {status}"
+        raise StackError(f"formatting Kafka's data directory {ended}; the last words:\n{program.last_words()}")
     program.arguments.unlink()
 
 
@@ -277,14 +279,13 @@ def _require_ports(ports: Ports) -> None:
 
 
 def _owner(port: int) -> str:
-    for connection in psutil.net_connections("tcp"):
-        if (
-            connection.laddr
-            and connection.laddr.port == port
-            and connection.status == psutil.CONN_LISTEN
-            and connection.pid
-        ):
-            return f" by process {connection.pid} ({psutil.Process(connection.pid).name()})"
+    try:
+        for connection in psutil.net_connections("tcp"):
+            listens = connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port
+            if listens and connection.pid:
+                return f" by process {connection.pid} ({psutil.Process(connection.pid).name()})"
+    except psutil.Error:
+        return ""
     return ""
 
 
