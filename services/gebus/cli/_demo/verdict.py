@@ -96,7 +96,7 @@ def _topic(
         planted=sum(one.topic == name and one.party == party for one in history.planted),
         skipped=sum(topic == name for topic, _ in history.skipped.get(party, ())),
         lane=next(lane, Counts()),
-        reasons=Counter(letter.reason for letter in letters if letter.topic == kafka_topic),
+        reasons=dict(Counter(letter.reason for letter in letters if letter.topic == kafka_topic)),
     )
 
 
