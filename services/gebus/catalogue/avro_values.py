@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
@@ -61,7 +60,7 @@ def compile_record(avro: Mapping[str, Any]) -> Check:
     known = frozenset(name for name, _, _ in fields)
 
     def check(value: Any) -> None:
-        if not isinstance(value, Mapping):
+        if type(value) is not dict and not isinstance(value, Mapping):
             raise WrongValue(kind(value), "a mapping of field names to values")
         for name, check_field, required in fields:
             if name in value:
@@ -94,7 +93,7 @@ def _nullable(check_branch: Check) -> Check:
 
 def _array(check_item: Check) -> Check:
     def check(value: Any) -> None:
-        if not isinstance(value, list | tuple):
+        if not isinstance(value, list):  # a tuple would be a branch of a union to fastavro
             raise WrongValue(kind(value), "a list")
         for index, item in enumerate(value):
             try:
@@ -145,7 +144,7 @@ def _floating(largest: float) -> Check:
     def check(value: Any) -> None:
         if type(value) not in (int, float):
             raise WrongValue(kind(value), "a number")
-        if not math.isfinite(value) or abs(value) > largest:
+        if not -largest <= value <= largest:  # which no NaN is
             raise WrongValue("a number out of range", f"a finite number up to {largest:g}")
 
     return check

@@ -1,0 +1,243 @@
+"""One event against its contract: what fits, what is refused, and under which path."""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+import time
+import uuid
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import fastavro
+import pytest
+
+from gebus.catalogue import EventValidator, load
+from gebus.catalogue.avro_values import WrongValue, compile_check
+from gebus.model.errors import EventRefused
+
+TINY = Path(__file__).parent / "tiny"
+
+EVENT: dict[str, Any] = {
+    "event_id": "e1",
+    "entity_id": "shop-1",
+    "revision": 0,
+    "status": "ASSERTED",
+    "occurred_at": datetime(2020, 2, 1, tzinfo=UTC),
+    "published_at": 1_580_515_200_000,
+    "source": "jd",
+    "region": "420100",
+    "goods": "mask",
+    "price": Decimal("19.90"),
+    "pieces": 120,
+    "offers": [{"shop": "A", "quantity": 3}, {"shop": "B"}],
+    "seen_on": date(2020, 2, 1),
+    "reporter_phone": "13800000042",
+}
+
+
+@pytest.fixture(scope="module")
+def validator() -> EventValidator:
+    catalogue = load(TINY)
+    topic = "market.price_report"
+    return EventValidator(catalogue.topics[topic], catalogue.events[topic], catalogue.codes)
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    """The event with another value at a path such as `offers.0.shop`."""
+    event = copy.deepcopy(EVENT)
+    *parents, last = [int(part) if part.isdigit() else part for part in path.split(".")]
+    target: Any = event
+    for parent in parents:
+        target = target[parent]
+    target[last] = value
+    return event
+
+
+def test_an_event_that_fits_passes_and_is_encoded_by_its_schema(validator: EventValidator) -> None:
+    validator.check(EVENT)
+    schema = fastavro.parse_schema(json.loads((TINY / "events/market/PriceReport.avsc").read_text()))
+    buffer = io.BytesIO()
+    fastavro.schemaless_writer(buffer, schema, EVENT)
+    buffer.seek(0)
+    back = fastavro.schemaless_reader(buffer, schema, None)
+    assert isinstance(back, dict)
+    assert back["occurred_at"] == EVENT["occurred_at"]
+    assert back["offers"][1] == {"shop": "B", "quantity": None}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "where", "says"),
+    [
+        ("event_id", "", "event_id", ("an id of 0 bytes", "1 to 256 bytes")),
+        ("event_id", "事" * 86, "event_id", ("an id of 258 bytes", "1 to 256 bytes")),
+        ("revision", -1, "revision", ("-1", "0 or more")),
+        ("revision", 2**63, "revision", ("an integer out of range", "an integer of 64 bits")),
+        ("revision", True, "revision", ("a boolean", "an integer of 64 bits")),
+        ("status", "DELETED", "status", ("'DELETED'", "ASSERTED, CORRECTED, RETRACTED")),
+        ("source", "taobao", "source", ("'taobao'", "a publisher of market.price_report: jd")),
+        ("region", "42", "region", ("'42'", "a GB/T 2260 code of 6 to 12 digits")),
+        ("region", "42010０", "region", ("'42010０'", "a GB/T 2260 code of 6 to 12 digits")),
+        ("occurred_at", datetime(2020, 2, 1), "occurred_at", ("without a time zone", "with a time zone")),  # noqa: DTZ001 - the case itself
+        ("occurred_at", "2020-02-01", "occurred_at", ("text", "a datetime with a time zone")),
+        ("seen_on", datetime(2020, 2, 1, tzinfo=UTC), "seen_on", ("a datetime", "a date, or")),
+        ("seen_on", 2**31, "seen_on", ("an integer out of range", "32 bits")),
+        ("price", 19.9, "price", ("a float", "a Decimal of at most 12 digits, 2 of them")),
+        ("price", Decimal("19.901"), "price", ("too many digits", "12 digits")),
+        ("price", Decimal("12345678901"), "price", ("too many digits", "12 digits")),
+        ("offers", ({"shop": "A"},), "offers", ("a list", "a list")),
+        ("price", Decimal("NaN"), "price", ("not finite", "12 digits")),
+        ("pieces", None, "pieces", ("null", "an integer of 32 bits")),
+        ("pieces", 2**31, "pieces", ("an integer out of range", "32 bits")),
+        ("offers", "A", "offers", ("text", "a list")),
+        ("offers.0", "A", "offers[0]", ("text", "a mapping")),
+        ("offers.0.quantity", "3", "offers[0].quantity", ("text", "an integer of 64 bits, or null")),
+        ("offers.1.shop", None, "offers[1].shop", ("null", "text")),
+        ("offers.1.shops", "B", "offers[1].shops", ("an unknown field", "did you mean `shop`?")),
+        ("offers.1.shop", "half \ud83d", "offers[1].shop", ("half a surrogate pair", "UTF-8")),
+        ("reporter_phone", 13800000042, "reporter_phone", ("an integer", "text, or null")),
+        ("reporter", "x", "reporter", ("an unknown field", "did you mean")),
+        ("goods", "masks", "goods", ("'masks'", "a code of goods that is valid on the day of occurred_at")),
+    ],
+)
+def test_what_does_not_fit_is_refused_under_its_path(
+    path: str, value: Any, where: str, says: tuple[str, str], validator: EventValidator
+) -> None:
+    with pytest.raises(EventRefused) as caught:
+        validator.check(changed(path, value))
+    assert caught.value.topic == "market.price_report"
+    assert caught.value.path == where
+    assert says[0] in caught.value.found
+    assert says[1] in caught.value.allowed
+
+
+def test_a_missing_field_is_refused_unless_it_may_be_null(validator: EventValidator) -> None:
+    validator.check({name: value for name, value in EVENT.items() if name not in ("seen_on", "reporter_phone")})
+    with pytest.raises(EventRefused, match=r"market\.price_report: goods: missing"):
+        validator.check({name: value for name, value in EVENT.items() if name != "goods"})
+
+
+@pytest.mark.parametrize("value", [None, [], "text", 3])
+def test_what_is_no_event_at_all_is_refused(value: Any, validator: EventValidator) -> None:
+    with pytest.raises(EventRefused, match="the event"):
+        validator.check(value)
+
+
+def test_a_code_counts_on_the_day_of_the_event_and_not_on_the_day_it_ends(validator: EventValidator) -> None:
+    for occurred_at, fits in (
+        (datetime(2020, 2, 29, 23, 59, tzinfo=UTC), True),
+        (datetime(2020, 3, 1, tzinfo=UTC), False),
+        (datetime(2020, 3, 1, 7, tzinfo=timezone(timedelta(hours=8))), True),
+        (datetime(2018, 12, 31, tzinfo=UTC), False),
+        (1_551_398_400_000, True),
+    ):
+        event = {**EVENT, "goods": "pork", "occurred_at": occurred_at}
+        if fits:
+            validator.check(event)
+        else:
+            with pytest.raises(EventRefused, match="'pork' outside its validity"):
+                validator.check(event)
+
+
+def test_an_error_shows_no_value_of_a_sensitive_field(validator: EventValidator) -> None:
+    with pytest.raises(EventRefused) as caught:
+        validator.check(changed("reporter_phone", ["13800000042"]))
+    assert "13800000042" not in str(caught.value)
+
+
+def test_codes_of_fields_within_records_are_checked_and_sensitive_ones_not_shown() -> None:
+    catalogue = load(TINY)
+    topic = "market.price_report"
+    schema = copy.deepcopy(dict(catalogue.events[topic].avro))
+    offers = next(field for field in schema["fields"] if field["name"] == "offers")
+    offers["type"]["items"]["fields"][0]["codes"] = "goods"
+    offers["type"]["items"]["fields"].append(
+        {"name": "tags", "type": {"type": "array", "items": "string"}, "codes": "goods"}
+    )
+    event = {**EVENT, "offers": [{"shop": "mask", "tags": []}, {"shop": "mask", "tags": ["mask", "secret"]}]}
+    for level, shown in ((2, True), (3, False)):
+        fields = tuple(
+            type(field)(field.name, field.type, level, "none", None, None, None, "x")
+            for field in catalogue.events[topic].fields
+        )
+        parsed = type(catalogue.events[topic])("PriceReport", "gebus.market", schema, fields)
+        with pytest.raises(EventRefused) as caught:
+            EventValidator(catalogue.topics[topic], parsed, catalogue.codes).check(event)
+        assert caught.value.path == "offers[1].tags[1]"
+        assert ("secret" in str(caught.value)) is shown
+
+
+def test_json_is_read_as_a_person_writes_it(validator: EventValidator) -> None:
+    written = {
+        **EVENT,
+        "occurred_at": "2020-02-01T08:00:00+08:00",
+        "published_at": "2020-02-01T00:00:00Z",
+        "seen_on": "2020-02-01",
+        "price": "19.90",
+    }
+    read = validator.from_json(json.loads(json.dumps(written)))
+    validator.check(read)
+    assert read["occurred_at"] == EVENT["occurred_at"]
+    assert (read["seen_on"], read["price"]) == (date(2020, 2, 1), Decimal("19.90"))
+    assert validator.from_json("not an event") == "not an event"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("occurred_at", "yesterday", "text that is not an instant"),
+        ("occurred_at", "2020-02-01T08:00:00", "text that is not an instant"),
+        ("seen_on", "2020-02-30", "text that is not a date"),
+        ("price", "cheap", "text that is not a decimal"),
+    ],
+)
+def test_json_text_without_a_meaning_is_refused_under_its_path(
+    name: str, text: str, says: str, validator: EventValidator
+) -> None:
+    with pytest.raises(EventRefused, match=f"market.price_report: {name}: {says}"):
+        validator.from_json({**EVENT, name: text})
+
+
+@pytest.mark.parametrize(
+    ("avro", "good", "bad"),
+    [
+        ("string", ["", "事"], [b"x", 1, None, "\udc00"]),
+        ("bytes", [b"", b"x"], ["x", bytearray(b"x")]),
+        ("boolean", [True, False], [0, "true"]),
+        ("int", [-(2**31), 2**31 - 1], [2**31, 1.0, True]),
+        ("float", [0, 1.5, 3.4e38], [3.5e38, float("nan"), "1"]),
+        ("double", [1.7e308, -1], [float("inf"), True, 10**400]),
+        ({"type": "string"}, ["x"], [1]),
+        ({"type": "string", "logicalType": "uuid"}, [str(uuid.uuid4()), uuid.uuid4()], ["x", 1]),
+        ({"type": "map", "values": "int"}, [{}, {"a": 1}], [[], {"a": "x"}, {1: 1}]),
+        (["null", "int"], [None, 1], ["x"]),
+        (
+            {"type": "fixed", "name": "F", "size": 8, "logicalType": "decimal", "precision": 4, "scale": 0},
+            [Decimal(9999), Decimal("1E+2")],
+            [Decimal(10000), Decimal("0.1"), 3],
+        ),
+    ],
+)
+def test_each_type_takes_its_values_and_no_others(avro: Any, good: list[Any], bad: list[Any]) -> None:
+    check = compile_check(avro)
+    for value in good:
+        check(value)
+    for value in bad:
+        with pytest.raises(WrongValue):
+            check(value)
+
+
+def test_a_map_is_named_by_its_key_in_the_path() -> None:
+    with pytest.raises(WrongValue) as caught:
+        compile_check({"type": "map", "values": {"type": "array", "items": "int"}})({"a": [1, "x"]})
+    assert caught.value.path == "['a'][1]"
+
+
+def test_ten_thousand_events_are_checked_in_a_second(validator: EventValidator) -> None:
+    begin = time.perf_counter()
+    for _ in range(10_000):
+        validator.check(EVENT)
+    assert time.perf_counter() - begin < 1.5
