@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-
 from tests.contract.bus import Bus
 from tests.contract.connectors import SINKS, SOURCES
 from tests.contract.network import Relay

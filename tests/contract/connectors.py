@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol
 
+from tests.contract.bus import CONSUMER, FEED, PUBLISHER, TOPIC, event
+
 from gebus.kafka import Connection
 from gebus.model.catalogue import Catalogue
 from gebus_connectors.sdk import Publisher, PublisherOptions, Receipt, Subscriber, SubscriberOptions
-from tests.contract.bus import CONSUMER, FEED, PUBLISHER, TOPIC, event
 
 
 class Source(Protocol):

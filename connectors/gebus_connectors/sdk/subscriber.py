@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -218,7 +218,7 @@ class Subscriber:
             consumer.assign(places)
             self._begin(consumer, places)
         else:
-            consumer.subscribe(list(self._feeds), listener=_Revoked(self, consumer))
+            consumer.subscribe(list(self._feeds), listener=_Rebalance(self, consumer))
 
     def _begin(self, consumer: Any, places: Sequence[TopicPartition]) -> None:
         """Go to where reading begins in these partitions."""
@@ -294,13 +294,11 @@ class Subscriber:
             if position is not None and position != self._stored.get(place)
         }
 
-    def _release(self) -> dict[TopicPartition, OffsetAndMetadata]:
-        """Let go of all partitions; what is settled of them and not stored yet."""
-        offsets = self._settled()
-        for progress in self._progress.values():
-            progress.detached = True
-        self._progress, self._stored = {}, {}
-        return offsets
+    def _keep(self, places: Collection[TopicPartition]) -> None:
+        """Let go of every partition but these, which stay as they are: their unsettled records are not read again."""
+        for place in self._progress.keys() - set(places):
+            self._progress.pop(place).detached = True
+            self._stored.pop(place, None)
 
     def _behind(self, place: TopicPartition, end: int) -> bool:
         # The position, not the last record: the markers that end a transaction take an offset each.
@@ -322,23 +320,28 @@ class Subscriber:
             raise Stopped(f"a record of {', '.join(self._feeds)} names schema {schema_id}: {error}") from error
 
 
-class _Revoked(AsyncConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python has no types
-    """Stores what is settled while the partitions are still this member's. It runs inside the consumer's poll()."""
+class _Rebalance(AsyncConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python has no types
+    """Keeps a subscriber's account of its partitions in step with the group. It runs inside the consumer's poll().
+
+    kafka-python revokes all partitions at each rebalance, but goes on after the old position of each that comes back.
+    So nothing is let go of before the new assignment says which are gone: a record that is unsettled in a partition
+    that comes back would otherwise neither be read again nor hold the stored position back.
+    """
 
     def __init__(self, subscriber: Subscriber, consumer: Any) -> None:
         self._subscriber, self._consumer = subscriber, consumer
 
-    async def on_partitions_revoked(self, revoked: Any) -> None:  # noqa: ARG002 - all of them: assignment is eager
-        offsets = self._subscriber._release()
+    async def on_partitions_revoked(self, revoked: Any) -> None:  # noqa: ARG002 - all of them
+        offsets = self._subscriber._settled()
         if offsets:
             with suppress(KafkaError):
                 await self._consumer.commit_async(offsets)
 
-    async def on_partitions_lost(self, lost: Any) -> None:  # noqa: ARG002
-        self._subscriber._release()
-
     async def on_partitions_assigned(self, assigned: Any) -> None:
-        """Nothing: positions are taken from what is stored, or from `start`, by poll()."""
+        self._subscriber._keep(assigned)
+
+    async def on_partitions_lost(self, lost: Any) -> None:  # noqa: ARG002 - all of them
+        self._subscriber._keep(())
 
 
 def _topic(feed: str) -> str:
