@@ -37,9 +37,9 @@ class Mask:
 
     drop: the field is not in the delivered schema. null: always null. fixed: always `value`. partial: the `first` and
     `last` characters stay, each other one becomes `*`; a value no longer than first + last becomes stars alone.
-    division: the first `digits` digits of a GB/T 2260 code, then zeros. date, instant: cut to the `unit` (UTC).
-    band: the lower end of the band of `width` that the number lies in. token: the first 32 hex digits of HMAC-SHA-256
-    under a key of this consumer and purpose.
+    division: the first `digits` digits of a GB/T 2260 code, then zeros; zeros alone for what is no such code. date,
+    instant: cut to the `unit` (UTC). band: the lower end of the band of `width` that the number lies in. token: the
+    first 32 hex digits of HMAC-SHA-256 under a key of this consumer and purpose.
     """
 
     kind: Literal["drop", "null", "fixed", "partial", "division", "date", "instant", "band", "token"]

@@ -87,12 +87,13 @@ class FieldPlan:
     type: AvroType
     """The Avro type as delivered, complete in itself."""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self, avro: AvroType) -> dict[str, Any]:
+        """The field with its type as it stands in the record, where a definition is written out but once."""
         mask = self.outcome.mask
         return {
             "name": self.name,
             "path": [self.source.name],
-            "type": self.type,
+            "type": avro,
             "mask": mask
             and {"kind": mask.kind, **{name: getattr(mask, name) for name in _MASK_ATTRIBUTES.get(mask.kind, ())}},
         }
@@ -125,12 +126,14 @@ class FeedPlan:
         return tuple(field for field in self.fields if field.outcome.delivered)
 
     def to_json(self) -> dict[str, Any]:
+        types = [field["type"] for field in self.output_schema["fields"]]
+        fields = [field.to_json(avro) for field, avro in zip(self.delivered, types, strict=True)]
         return {
             "name": self.name,
             "topic": self.topic,
             "grant_expires_ms": self.grant_expires_ms,
             "steps": [step.to_json() for step in self.steps],
-            "select": {"name": self.select, "fields": [field.to_json() for field in self.delivered]},
+            "select": {"name": self.select, "fields": fields},
         }
 
 

@@ -59,6 +59,7 @@ class Log:
 
     def __init__(self, partitions: int) -> None:
         self.partitions = partitions
+        self.messages: list[FakeMessage] = []
         self._ends: dict[tuple[str, int], int] = {}
 
     def append(
@@ -69,7 +70,9 @@ class Log:
             partition = (murmur2(key or b"") & 0x7FFFFFFF) % self.partitions
         offset = self._ends.get((topic, partition), 0)
         self._ends[topic, partition] = offset + 1
-        return FakeMessage(topic, partition, offset, key, value, at_ms)
+        message = FakeMessage(topic, partition, offset, key, value, at_ms)
+        self.messages.append(message)
+        return message
 
 
 def raw(schema: AvroType) -> AvroType:
@@ -95,6 +98,7 @@ class Encoder:
 
     def __init__(self, schema: AvroType, schema_id: int) -> None:
         self.schema_id = schema_id
+        self.schema = schema
         self._schema = fastavro.parse_schema(schema)
         self._raw = fastavro.parse_schema(raw(schema))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from typing import Any
@@ -23,8 +24,13 @@ class Condition:
     """One condition over the record named `alias`; true, false, or None where it is undecided."""
 
     def __init__(self, text: str, alias: str, schema: AvroType) -> None:
-        environment = celpy.Environment()
-        self._program = environment.program(environment.compile(text), functions=_FUNCTIONS)
+        limit = sys.getrecursionlimit()
+        try:
+            environment = celpy.Environment()
+            self._program = environment.program(environment.compile(text), functions=_FUNCTIONS)
+        finally:
+            # An environment of cel-python changes the limit of the whole process.
+            sys.setrecursionlimit(limit)
         self._alias, self._schema = alias, schema
 
     def evaluate(self, record: Mapping[str, Any]) -> bool | None:
@@ -74,7 +80,8 @@ def _equal(left: Any, right: Any) -> Any:
             return side
     if left is None or right is None:
         return celtypes.BoolType(left is None and right is None)
-    return celtypes.BoolType(left == right)
+    native = float if isinstance(left, float) else int if isinstance(left, int) else str
+    return celtypes.BoolType(native(left) == native(right))
 
 
 def _unequal(left: Any, right: Any) -> Any:

@@ -23,7 +23,7 @@ def masked(value: Any, mask: Mask | None, key: bytes, lowest: int = -(2**63)) ->
         "null": lambda: None,
         "fixed": lambda: mask.value,
         "partial": lambda: _starred(value, mask.first, mask.last),
-        "division": lambda: value[: mask.digits] + "0" * (len(value) - mask.digits),
+        "division": lambda: _coarse(value, mask.digits),
         "date": lambda: max(first_day(value, mask.unit), lowest),
         "instant": lambda: max(first_day(value // _MS_OF_A_DAY, mask.unit) * _MS_OF_A_DAY, lowest),
         "band": lambda: max(value - value % mask.width, lowest),
@@ -35,6 +35,12 @@ def masked(value: Any, mask: Mask | None, key: bytes, lowest: int = -(2**63)) ->
 def _starred(text: str, first: int, last: int) -> str:
     shown = set(range(first)) | set(range(len(text) - last, len(text))) if len(text) > first + last else set()
     return "".join(character if index in shown else "*" for index, character in enumerate(text))
+
+
+def _coarse(code: str, digits: int) -> str:
+    """A division's code above its county, city or province; what is no code of digits shows nothing."""
+    kept = code[:digits] if all(character in "0123456789" for character in code) else ""
+    return kept + "0" * (len(code) - len(kept))
 
 
 def first_day(days: int, unit: str) -> int:

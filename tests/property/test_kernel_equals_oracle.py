@@ -1,0 +1,122 @@
+"""Over any cut, rollback, crash and restore, a lane holds what the naive oracle says of the records in its order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from hypothesis import event, given, note
+from hypothesis import strategies as st
+from tests.property.conftest import looks
+from tests.property.lanes import DAY_MS, PARTIES, Sent, catalogues, foreign_schema, records
+
+from gebus.model.catalogue import Catalogue
+from gebus.model.key import encode_key
+from gebus.plan import lanes
+from gebus.testing.clock import START_MS
+from gebus.testing.messages import Encoder
+from gebus.testing.oracle import Oracle
+from gebus.testing.topology import OUTCOMES, SOURCE_SCHEMA_ID, Topology, token_key
+
+FOREIGN_ID, REFUSED_ID = 7, 9
+ACTIONS = ("step", "step", "commit", "rollback", "crash")
+
+
+def sent(draw: st.DrawFn, catalogue: Catalogue, encoders: Sequence[Encoder]) -> Sent:
+    """A record in the log: mostly well encoded, sometimes not a record at all."""
+    contract, event_schema = next(iter(catalogue.topics.values())), next(iter(catalogue.events.values()))
+    record = draw(records(event_schema))
+    party = record["source"] if draw(st.integers(0, 19)) else draw(st.sampled_from(PARTIES))
+    key: bytes | None = encode_key([record[name] for name in contract.key])
+    encoder = draw(st.sampled_from(encoders))
+    value: bytes | None = encoder.encode(_with_extra(draw, record, encoder))
+    partition = None
+    match draw(st.integers(0, 29)):
+        case 0:
+            value = None
+        case 1:
+            key = draw(st.sampled_from([None, b"", b"shop ", b"elsewhere"]))
+            partition = draw(st.integers(0, contract.partitions - 1))
+        case 2:
+            value = draw(st.sampled_from([b"", b"\0\0\0", b"\1" + (value or b"")[1:], (value or b"") + b"\0"]))
+        case 3:
+            value = b"\0" + REFUSED_ID.to_bytes(4, "big") + b"anything"
+    at_ms = START_MS + draw(st.one_of(st.integers(0, 20), st.integers(0, 3 * DAY_MS)))
+    return Sent(key, value, party, at_ms, partition)
+
+
+def _with_extra(draw: st.DrawFn, record: dict[str, Any], encoder: Encoder) -> dict[str, Any]:
+    from tests.property.schemas import values
+
+    known = dict(record)
+    for field in encoder.schema["fields"]:
+        if field["name"] not in record:
+            known[field["name"]] = draw(values(field["type"]))
+    return known
+
+
+@st.composite
+def runs(draw: st.DrawFn) -> tuple[Catalogue, Any, list[Sent | str]]:
+    """A catalogue, a foreign writer schema, and a script: records, and what happens between them."""
+    catalogue = draw(catalogues())
+    foreign = draw(foreign_schema(next(iter(catalogue.events.values()))))
+    encoders = [
+        Encoder(next(iter(catalogue.events.values())).avro, SOURCE_SCHEMA_ID),
+        Encoder(foreign, FOREIGN_ID),
+    ]
+    script: list[Sent | str] = []
+    for _ in range(draw(st.integers(1, 14))):
+        script.append(sent(draw, catalogue, encoders))
+        if draw(st.integers(0, 2)) == 0:
+            script.append(draw(st.sampled_from(ACTIONS)))
+    return catalogue, foreign, script
+
+
+@looks(250)
+@given(runs())
+def test_a_lane_is_its_oracle(run: tuple[Catalogue, Any, list[Sent | str]]) -> None:
+    catalogue, foreign, script = run
+    lane = lanes(catalogue)[0]
+    note(lane.to_kernel())
+    topology = Topology(lane)
+    oracle = Oracle(catalogue, lane.name, token_key)
+    oracle.know_schema(SOURCE_SCHEMA_ID, lane.source.schema)
+    topology.know_schema(FOREIGN_ID, json.dumps(foreign))
+    oracle.know_schema(FOREIGN_ID, foreign)
+    topology.refuse_schema(REFUSED_ID, "foreign_schema")
+    oracle.refuse_schema(REFUSED_ID, "foreign_schema")
+    for action in script:
+        if isinstance(action, Sent):
+            topology.publish_bytes(action.key, action.value, action.party, action.at_ms, action.partition)
+        else:
+            if action == "commit":
+                topology.step()
+            getattr(topology, action)()
+            event(action)
+    topology.run()
+    for message in topology.committed.taken:
+        oracle.take(message)
+    compare(topology, oracle)
+
+
+def compare(topology: Topology, oracle: Oracle) -> None:
+    """Everything that both say of the same records."""
+    assert len(topology.committed.taken) == len(topology.log.messages), "every record is taken once"
+    dead = [(letter.message, letter.reason) for letter in topology.committed.dead]
+    assert [message for message, _ in dead] == [message for message, _ in oracle.dead]
+    for (message, reason), (_, reasons) in zip(dead, oracle.dead, strict=True):
+        assert reason in reasons, f"{message}: {reason} is none of {reasons}"
+        event(f"dead: {reason}")
+    accounts = topology.accounts()
+    for feed in oracle.feeds:
+        encoder = topology.feeds[next(plan.topic for plan in topology.lane.feeds if plan.name == feed.name)]
+        expected = [(key, encoder.decode(encoder.encode(record))) for key, record in feed.delivered]
+        got = [(one.key, one.record) for name, one in topology.committed.delivered if name == feed.name]
+        assert repr(got) == repr(expected), feed.name
+        counts = {outcome: accounts.get(feed.name, {}).get(outcome, 0) for outcome in OUTCOMES}
+        assert counts == {outcome: feed.accounts.get(outcome, 0) for outcome in OUTCOMES}, feed.name
+        assert counts["taken"] == sum(count for outcome, count in counts.items() if outcome != "taken")
+        for outcome, number in counts.items():
+            if number:
+                event(f"outcome: {outcome}")
