@@ -37,6 +37,9 @@ def csv_rows(path: Path, encoding: str = "utf-8-sig") -> Iterator[Row | Skipped]
     """The rows of a CSV file with a header. A row of another width is given as Skipped, so is an unreadable rest."""
     try:
         text = path.read_bytes().decode(encoding)
+    except OSError as error:
+        yield Skipped(path.name, 1, f"cannot be read: {error.strerror}")
+        return
     except UnicodeDecodeError as error:
         yield Skipped(path.name, 1, f"byte {error.start} is not {encoding}: the file was not read")
         return
@@ -60,17 +63,19 @@ def csv_rows(path: Path, encoding: str = "utf-8-sig") -> Iterator[Row | Skipped]
 
 def json_rows(path: Path) -> Iterator[Row | Skipped]:
     """The rows of a file with one JSON object a line. A line that is none is given as Skipped."""
-    with path.open("rb") as file:
-        for number, data in enumerate(file, 1):
-            try:
-                value = json.loads(data)
-            except ValueError:
-                yield Skipped(path.name, number, "not a line of JSON")
-                continue
-            if isinstance(value, dict):
-                yield Row(path.name, number, value)
-            else:
-                yield Skipped(path.name, number, "not a JSON object")
+    try:
+        with path.open("rb") as file:
+            yield from (_json_row(path.name, number, line) for number, line in enumerate(file, 1))
+    except OSError as error:
+        yield Skipped(path.name, 1, f"cannot be read: {error.strerror}")
+
+
+def _json_row(name: str, number: int, line: bytes) -> Row | Skipped:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return Skipped(name, number, "not a line of JSON")
+    return Row(name, number, value) if isinstance(value, dict) else Skipped(name, number, "not a JSON object")
 
 
 def text(value: object) -> str | None:

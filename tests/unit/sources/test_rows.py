@@ -26,6 +26,11 @@ def test_bytes_of_another_encoding_are_listed_and_not_replaced(tmp_path: Path) -
     assert list(csv_rows(path, "gb18030")) == []
 
 
+def test_a_directory_for_a_file_is_listed(tmp_path: Path) -> None:
+    for rows in (csv_rows(tmp_path), json_rows(tmp_path)):
+        assert [str(row) for row in rows] == [f"{tmp_path.name}:1: cannot be read: Is a directory"]
+
+
 def test_a_line_that_is_no_json_object_costs_no_other(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_bytes(b'{"a": 1}\n{"a":\n[1]\n\xff\n{"a": 2}\n')

@@ -72,8 +72,7 @@ def run(options: Options, report: Report, console: Console) -> Result:
                 report.step("every consumer reads its feeds")
                 read_feeds(on, history)
                 letters = read_dead_letters(on)
-            if history.killed:
-                _look_for_successor(workers, history, options.workers)
+            history.replaced_by = workers.successor(20) if history.killed else 0
         with _timed(seconds, "accounts"):
             verdict = judge(on.catalogue, history, read_accounts(on), letters)
         sample = _sample(on.catalogue, history)
@@ -121,15 +120,6 @@ class _Count:
         with self._lock:
             self.value += 1
             return self.value
-
-
-def _look_for_successor(workers: Workers, history: History, wanted: int) -> None:
-    def replaced() -> bool:
-        there = workers.pids() - {history.killed}
-        history.replaced_by = max(there, default=0) if len(there) >= wanted else 0
-        return bool(history.replaced_by)
-
-    wait_for(replaced, 20)
 
 
 def _sample(catalogue: Catalogue, history: History) -> dict[str, dict[str, Any]]:

@@ -107,6 +107,7 @@ class Workers:
 
     def __init__(self, child: subprocess.Popen[bytes]) -> None:
         self._child = psutil.Process(child.pid)
+        self._known: set[int] = set()
 
     def pids(self) -> set[int]:
         """The worker processes that live now."""
@@ -117,10 +118,16 @@ class Workers:
 
     def kill_one(self) -> int:
         """SIGKILL a worker, and give its process id; 0 if there is none."""
-        for pid in sorted(self.pids()):
+        self._known = self.pids()
+        for pid in sorted(self._known):
             psutil.Process(pid).kill()
             return pid
         return 0
+
+    def successor(self, timeout: float) -> int:
+        """The worker that took the place of the killed one; 0 if none does within `timeout` seconds."""
+        wait_for(lambda: bool(self.pids() - self._known), timeout)
+        return min(self.pids() - self._known, default=0)
 
 
 def _is_worker(process: psutil.Process) -> bool:
