@@ -1,0 +1,15 @@
+"""The catalogue that the contract tests use too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gebus.catalogue import load
+from gebus.model.catalogue import Catalogue
+
+
+@pytest.fixture(scope="session")
+def catalogue() -> Catalogue:
+    return load(Path(__file__).parents[2] / "contract" / "catalogue")
