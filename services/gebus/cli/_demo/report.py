@@ -127,7 +127,7 @@ def _sample(result: Result, lines: box.Box | None) -> Table:
     )
     names = list(dict.fromkeys(name for record in result.sample.values() for name in record if name not in ENVELOPE))
     for name in names:
-        cells = [str(_cell(record[name])) if name in record else "-" for record in result.sample.values()]
+        cells = [_shown(record, name) for record in result.sample.values()]
         table.add_row(name, *(Text(cell) for cell in cells))
     return table
 
@@ -183,6 +183,12 @@ def _next(result: Result) -> Iterator[Text]:
         commands = ("make demo KEEP=1", "gebus explain xinwen/donation-totals", "gebus test", "gebus check")
     for command in commands:
         yield Text(f"  {command}")
+
+
+def _shown(record: Mapping[str, Any], name: str) -> str:
+    if name not in record:
+        return "not delivered"
+    return "null" if record[name] is None else str(_cell(record[name]))
 
 
 def _cell(value: Any) -> Any:
