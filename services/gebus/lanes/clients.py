@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from gebus.kafka import Connection
-from gebus.kafka.lane_clients import open_consumer, open_producer, open_reader
+from gebus.kafka.lane_clients import open_consumer, open_producer, open_reader, require_answer
 from gebus.lanes.ports import Consumer, Producer
 
 
@@ -16,6 +16,8 @@ class LaneClients:
         self._connection = connection
 
     def source_consumer(self, slot: int) -> Consumer:
+        # librdkafka would try a refused password for ever; each session begins with a plain answer instead.
+        require_answer(self._connection)
         return cast(Consumer, open_consumer(self._connection, slot))
 
     def state_consumer(self) -> Consumer:
