@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gebus.model.event import AvroType, EventField, Mask
@@ -85,20 +86,21 @@ def delivered_type(field: EventField, avro: AvroType, mask: Mask | None) -> Avro
 
 def output_schema(consumer: str, feed: str, fields: Sequence[FieldPlan], doc: str) -> AvroType:
     """The schema of a delivered record: its names derive from consumer and feed alone, so they never change."""
-    defined: set[str] = set()
+    namespace = f"gebus.feed.{consumer.replace('-', '_')}"
+    names = _Names(set())
     return {
         "type": "record",
         "name": "".join(part.capitalize() for part in feed.split("-")),
-        "namespace": f"gebus.feed.{consumer.replace('-', '_')}",
+        "namespace": namespace,
         "doc": doc,
-        "fields": [_output_field(field, defined) for field in fields if field.outcome.delivered],
+        "fields": [_output_field(field, names, namespace) for field in fields if field.outcome.delivered],
     }
 
 
-def _output_field(field: FieldPlan, defined: set[str]) -> Mapping[str, Any]:
+def _output_field(field: FieldPlan, names: _Names, namespace: str) -> Mapping[str, Any]:
     mask = field.outcome.mask
     doc = field.source.doc if mask is None else f"{field.source.doc} ({field.outcome.words})".strip()
-    result: dict[str, Any] = {"name": field.name, "type": _defined_once(field.type, defined), "doc": doc}
+    result: dict[str, Any] = {"name": field.name, "type": names.spelled(field.type, namespace), "doc": doc}
     if isinstance(field.type, list) and field.type[0] == "null":
         result["default"] = None
     if field.outcome.decided_by != "envelope":
@@ -108,20 +110,34 @@ def _output_field(field: FieldPlan, defined: set[str]) -> Mapping[str, Any]:
     return result
 
 
-def _defined_once(avro: AvroType, defined: set[str]) -> AvroType:
-    """The type with each definition written out the first time, and named from then on, as Avro asks."""
-    if isinstance(avro, str):
-        return avro
-    if isinstance(avro, list):
-        return [_defined_once(branch, defined) for branch in avro]
-    if avro["type"] in _NAMED:
-        if avro["name"] in defined:
-            return avro["name"]
-        defined.add(avro["name"])
-    result = dict(avro)
-    for part in ("items", "values"):
-        if part in result:
-            result[part] = _defined_once(result[part], defined)
-    if "fields" in result:
-        result["fields"] = [{**field, "type": _defined_once(field["type"], defined)} for field in result["fields"]]
-    return result
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """Names spelled as registries give them back: a schema that is compared with what was registered must be equal.
+
+    A definition stands where its name is first met, and has a namespace only if it is not that of what holds it.
+    """
+
+    defined: set[str]
+
+    def spelled(self, avro: AvroType, enclosing: str) -> AvroType:
+        """A type of `inline`, inside a definition of the namespace `enclosing`."""
+        if isinstance(avro, str):
+            return avro
+        if isinstance(avro, list):
+            return [self.spelled(branch, enclosing) for branch in avro]
+        result = dict(avro)
+        if avro["type"] in _NAMED:
+            namespace, _, name = avro["name"].rpartition(".")
+            if avro["name"] in self.defined:
+                return name if namespace == enclosing else avro["name"]
+            self.defined.add(avro["name"])
+            result["name"] = name
+            if namespace != enclosing:
+                result["namespace"] = enclosing = namespace
+        for part in ("items", "values"):
+            if part in result:
+                result[part] = self.spelled(result[part], enclosing)
+        if "fields" in result:
+            fields = result["fields"]
+            result["fields"] = [{**field, "type": self.spelled(field["type"], enclosing)} for field in fields]
+        return result
