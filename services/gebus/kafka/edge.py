@@ -9,8 +9,10 @@ from typing import Literal
 from kafka import KafkaConsumer, KafkaProducer
 
 from gebus.kafka.connection import ANSWER_SECONDS, Connection
+from gebus.kafka.errors import told
 from gebus.kafka.opening import open_client
 from gebus.model.base import milliseconds
+from gebus.model.errors import Denied
 
 _DELIVERY_TIMEOUT = timedelta(seconds=30)
 _CLOSE_SECONDS = 5.0
@@ -60,7 +62,8 @@ def open_consumer(
     With a group and topics it is subscribed to them, and starts at the beginning where the group has no offset; without
     topics the caller subscribes or assigns. With `without_offset="none"` poll() raises where the group has no offset or
     the log no longer holds it, for a caller that must not skip silently. Denied with a wrong password, Unavailable
-    where nobody answers, both within 10 seconds; a missing right shows when it polls.
+    where nobody answers, both within 10 seconds; Denied for a topic that it may not see. A missing right to
+    the group shows when it polls.
     """
     consumer = open_client(
         connection,
@@ -79,5 +82,21 @@ def open_consumer(
         metrics_enabled=False,
     )
     if topics:
-        consumer.subscribe(list(topics))
+        try:
+            _subscribe(consumer, connection, topics)
+        except BaseException:
+            consumer.close()
+            raise
     return consumer
+
+
+def _subscribe(consumer: KafkaConsumer, connection: Connection, topics: Sequence[str]) -> None:
+    with told(connection, f"reading {', '.join(topics)}"):
+        unseen = [topic for topic in topics if not consumer.partitions_for_topic(topic)]
+    if unseen:
+        # kafka-python only logs that it may not see a topic, and then waits for it for ever.
+        raise Denied(
+            f"{connection.principal} may not read {', '.join(unseen)} of Kafka at {connection.bootstrap}, or it is not "
+            "there: Kafka shows nobody more than they may read; `gebus apply` makes what the catalogue has"
+        )
+    consumer.subscribe(list(topics))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -59,11 +60,11 @@ class Registry:
 
     def subjects(self) -> list[str]:
         """Every subject, in order."""
-        return sorted(self._get("/subjects"))
+        return sorted(self._get("/subjects", list))
 
     def versions(self, subject: str) -> list[int]:
         """The versions of a subject, oldest first."""
-        return sorted(self._get(f"/subjects/{_part(subject)}/versions"))
+        return sorted(self._get(f"/subjects/{_part(subject)}/versions", list))
 
     def latest(self, subject: str) -> Version:
         """The newest version of a subject."""
@@ -75,12 +76,12 @@ class Registry:
 
     def schema_by_id(self, id: int) -> str:  # noqa: A002 - the registry's own word
         """The schema of an id, as it was registered."""
-        return str(self._get(f"/schemas/ids/{id}")["schema"])
+        return str(self._get(f"/schemas/ids/{id}", dict, "schema")["schema"])
 
     def subjects_of(self, id: int) -> frozenset[str]:  # noqa: A002 - the registry's own word
         """The subjects that have a version with this id; empty if the id is unknown."""
         try:
-            return frozenset(row["subject"] for row in self._get(f"/schemas/ids/{id}/versions"))
+            return frozenset(str(row["subject"]) for row in self._get(f"/schemas/ids/{id}/versions", list))
         except NotFound:
             return frozenset()
 
@@ -89,13 +90,14 @@ class Registry:
 
         Refused if it is not a schema, or breaks the subject's compatibility.
         """
-        answer = self._send("POST", f"/subjects/{_part(subject)}/versions", {"schema": schema, "schemaType": "AVRO"})
-        return int(answer["id"])
+        path = f"/subjects/{_part(subject)}/versions"
+        answer = self._send("POST", path, {"schema": schema, "schemaType": "AVRO"})
+        return int(self._shaped(answer, path, dict, ("id",))["id"])
 
     def compatibility(self, subject: str) -> str | None:
         """The subject's own compatibility level, or None if it has none of its own."""
         try:
-            return str(self._get(f"/config/{_part(subject)}")["compatibilityLevel"])
+            return str(self._get(f"/config/{_part(subject)}", dict, "compatibilityLevel")["compatibilityLevel"])
         except NotFound:
             return None
 
@@ -112,11 +114,23 @@ class Registry:
         self._send("DELETE", f"/subjects/{_part(subject)}", None)
 
     def _version(self, subject: str, version: str) -> Version:
-        row = self._get(f"/subjects/{_part(subject)}/versions/{version}")
+        path = f"/subjects/{_part(subject)}/versions/{version}"
+        row = self._get(path, dict, "subject", "version", "id", "schema")
         return Version(str(row["subject"]), int(row["version"]), int(row["id"]), str(row["schema"]))
 
-    def _get(self, path: str) -> Any:
-        return self._call("GET", path, None, None)
+    def _get(self, path: str, shape: type[dict[str, Any]] | type[list[Any]], *keys: str) -> Any:
+        return self._shaped(self._call("GET", path, None, None), path, shape, keys)
+
+    def _shaped(
+        self, answer: Any, path: str, shape: type[dict[str, Any]] | type[list[Any]], keys: Iterable[str]
+    ) -> Any:
+        """The answer, if it has the shape that this API promises: what answers could be any server."""
+        if not isinstance(answer, shape) or any(key not in answer for key in keys):
+            raise Unavailable(
+                f"{self._connection.registry} answered {path} with something that a schema registry would not say; "
+                "is another server on that port?"
+            )
+        return answer
 
     def _send(self, method: str, path: str, body: dict[str, str] | None) -> Any:
         # Only writes carry credentials: a party has none here, and the registry checks them before it checks the right.
@@ -134,7 +148,7 @@ class Registry:
                 "`gebus status` shows whether it runs"
             ) from error
         if answer.is_success:
-            return _json(answer, self._connection.registry)
+            return _json(answer)
         raise self._refusal(method, path, answer)
 
     def _refusal(self, method: str, path: str, answer: httpx.Response) -> GebusError:
@@ -156,13 +170,11 @@ def _part(text: str) -> str:
     return quote(text, safe="")
 
 
-def _json(answer: httpx.Response, place: str) -> Any:
+def _json(answer: httpx.Response) -> Any:
     try:
         return answer.json() if answer.content else None
     except ValueError:
-        raise Unavailable(
-            f"{place} answered with something that is not JSON; is another server on that port?"
-        ) from None
+        return None
 
 
 def _message(answer: httpx.Response) -> str:

@@ -82,7 +82,7 @@ def read_back(connection, topic: str) -> list[bytes]:
     try:
         reader.assign([TopicPartition(topic, 0, OFFSET_BEGINNING)])
         while True:
-            for message in reader.consume(1000, 10):
+            for message in reader.consume(1000, 0.5):
                 if message.error() is None:
                     values.append(message.value())
                 elif message.error().code() == KafkaError._PARTITION_EOF:
