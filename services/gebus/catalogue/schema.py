@@ -61,7 +61,7 @@ class _SchemaParser:
             return None, self._findings
         self._subset.field_names(fields, ("fields",))
         envelope = self._envelope(fields)
-        parsed = [self._field(field, index) for index, field in enumerate(fields) if field.get("name") not in ENVELOPE]
+        parsed = [self._field(field, index) for index, field in enumerate(fields) if _name(field) not in ENVELOPE]
         findings = self._findings + self._subset.findings
         if findings:
             return None, findings
@@ -77,12 +77,12 @@ class _SchemaParser:
             self._add(("name",), "name", f"the name {shown(avro.get('name'))}", f"{name}, the name of the file")
         if avro.get("namespace") != namespace:
             found = f"the namespace {shown(avro.get('namespace'))}"
-            self._add(("namespace",), "name", found, f"{namespace}, the name of the directory")
+            self._add(("namespace",), "name", found, f"{namespace}, after the directory")
         if not isinstance(avro.get("doc"), str) or not avro["doc"].strip():
             self._add(("doc",), "key", "the event has no `doc`", "a sentence on what the event says")
 
     def _envelope(self, fields: list[dict[str, Any]]) -> tuple[EventField, ...]:
-        names = [field.get("name") for field in fields]
+        names = [_name(field) for field in fields]
         missing = [name for name in ENVELOPE if name not in names]
         for name in missing:
             allowed = f"{name}: {json.dumps(ENVELOPE[name])}"
@@ -92,12 +92,12 @@ class _SchemaParser:
             allowed = f"{', '.join(ENVELOPE)}, then the other fields"
             self._add(("fields", place), "envelope", f"`{names[place]}` in place {place + 1}", allowed)
         for index, field in enumerate(fields):
-            if field.get("name") in ENVELOPE:
+            if _name(field) in ENVELOPE:
                 self._envelope_field(field, ("fields", index))
         return tuple(EventField(name, avro, 1, "none", None, None, None, "") for name, avro in ENVELOPE.items())
 
     def _envelope_field(self, field: dict[str, Any], path: KeyPath) -> None:
-        name, avro = str(field["name"]), json.dumps(field.get("type"))
+        name, avro = _name(field), json.dumps(field.get("type"))
         if field.get("type") != ENVELOPE[name]:
             self._add((*path, "type"), "envelope", f"`{name}` has the type {avro}", json.dumps(ENVELOPE[name]))
         for key in field:
@@ -124,7 +124,7 @@ class _SchemaParser:
         else:
             self._mask_fits(masked, plain, (*place, "mask"))
         self._mask_fits(generalised, plain, (*place, "generalise"))
-        name, level = str(field.get("name")), attributes.classification
+        name, level = _name(field), attributes.classification
         return EventField(
             name, avro, level, attributes.identifies, masked, generalised, attributes.codes, attributes.doc
         )
@@ -136,6 +136,11 @@ class _SchemaParser:
 
     def _add(self, path: KeyPath, rule: Rule, found: str, allowed: str, next_step: str = "") -> None:
         self._findings.append(self._document.finding(path, rule, found, allowed, next_step))
+
+
+def _name(field: Mapping[str, Any]) -> str:
+    name = field.get("name")
+    return name if isinstance(name, str) else ""
 
 
 def _renamed(finding: Finding, field: object) -> Finding:

@@ -23,6 +23,12 @@ from gebus.model.errors import ContractError, Finding
 from gebus.provision import Change, apply, compare, desired, observe
 
 _ADMIN = "gebus-admin"
+_COUNTED = {
+    "parties": ("party", "parties"),
+    "topics": ("topic", "topics"),
+    "feeds": ("feed", "feeds"),
+    "codes": ("code list", "code lists"),
+}
 
 Root = Annotated[Path, typer.Option("--catalogue", envvar="GEBUS_CATALOGUE", help="The directory of the catalogue.")]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for machines.")]
@@ -44,12 +50,12 @@ def check_command(*, root: Root = Path("schemas"), as_json: AsJson = False) -> N
     except ContractError as error:
         _print_findings(error.findings, root, as_json=as_json)
         raise typer.Exit(1) from None
-    parts = ("parties", "topics", "feeds", "codes")
-    counts = {part: len(getattr(catalogue, part)) for part in parts}
+    counts = {part: len(getattr(catalogue, part)) for part in _COUNTED}
     if as_json:
         typer.echo(json.dumps({**counts, "findings": []}))
     else:
-        typer.echo(f"{root}: {', '.join(f'{count} {part}' for part, count in counts.items())}: no rule broken")
+        told = (f"{count} {_COUNTED[part][count != 1]}" for part, count in counts.items())
+        typer.echo(f"{root}: {', '.join(told)}: no rule broken")
 
 
 def apply_command(

@@ -134,6 +134,7 @@ def test_a_broken_file_is_one_finding_and_costs_no_other_file(content: bytes, ru
         ('{"a": ' * 100_000, "more than 48 levels"),
         ('{"type": "record", "fields": {}}', "a list of objects"),
         ('{"type": "record", "fields": [1]}', "a list of objects"),
+        ('{"type": "record", "fields": [{"name": ["event_id"], "type": {}}]}', "the field name a list of 1"),
     ],
 )
 def test_a_broken_schema_is_found_and_ends_nothing(content: str, says: str, draft: Any) -> None:

@@ -86,7 +86,7 @@ CASES = [
     Broken(ALL_PRICES, "consumer: watch", "consumer: cdc", "name", "consumer", "'watch', as the file's path says"),
     Broken(FEED, "feed: dear-masks", "feed: dear-mask", "name", "feed:", "'dear-masks'"),
     Broken(EVENT, '"name": "PriceReport"', '"name": "Price"', "name", '"Price"', "PriceReport, the name of the file"),
-    Broken(EVENT, '"gebus.market"', '"market"', "name", "namespace", "gebus.market, the name of the directory"),
+    Broken(EVENT, '"gebus.market"', '"market"', "name", "namespace", "gebus.market, after the directory"),
     Broken(TOPIC, "owner: watch", "owner: wach", "reference", "owner", "did you mean `watch`?"),
     Broken(FEED, "approved_by: watch", "approved_by: nobody", "reference", "grant", "names nobody"),
     Broken(FEED, "report: market.price_report", "report: market.price", "reference", "report:", "did you mean"),
