@@ -73,10 +73,12 @@ def _comparison(draw: st.DrawFn, pool: Pool, depth: int, kind: str) -> str:
         return f"{left} {draw(st.sampled_from(['==', '!=']))} null"
     if kind == "in":
         of = draw(st.sampled_from(["string", "int", "double"]))
-        items = draw(st.lists(st.sampled_from(_LITERALS[of]), min_size=1, max_size=4))
+        literals = _LITERALS["int"] + _LITERALS["double"] if of != "string" else _LITERALS[of]
+        items = draw(st.lists(st.sampled_from(literals), min_size=1, max_size=4))
         return f"{_value(draw, pool, of, depth - 1)} in [{', '.join(items)}]"
     signs = ["==", "!="] if kind == "equal" else ["<", "<=", ">", ">="]
-    return f"{left} {draw(st.sampled_from(signs))} {_value(draw, pool, of, depth - 1)}"
+    other = draw(st.sampled_from(["int", "double"])) if of in ("int", "double") else of
+    return f"{left} {draw(st.sampled_from(signs))} {_value(draw, pool, other, depth - 1)}"
 
 
 def _value(draw: st.DrawFn, pool: Pool, of: str, depth: int) -> str:

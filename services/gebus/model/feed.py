@@ -26,8 +26,8 @@ class Deduplicate(Model):
 class Where(Model):
     """Pass the records for which the CEL condition `when` holds.
 
-    A condition that a null field leaves undecided does not hold. Not promised: the order in which parts of the
-    condition are evaluated.
+    A condition that is left undecided, by a null field, an overflow or a division by zero, does not hold. Not
+    promised: the order in which parts of the condition are evaluated.
     """
 
     name: Name

@@ -188,7 +188,7 @@ class _Compiler:
                 raise Refusal(f"more than {MAX_ITEMS} constants in lists", f"at most {MAX_ITEMS}", position=position)
             self._operations -= 1
             item = self.compile(part, 0)
-            if not isinstance(item.node, Constant) or item.type != operand.type:
+            if not isinstance(item.node, Constant) or not operators.alike(item.type, operand.type):
                 raise Refusal(
                     f"{item.words} in a list for {operand.words}",
                     f"constants, each {operand.words}",

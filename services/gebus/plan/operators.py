@@ -73,13 +73,18 @@ class Typed:
 
 
 def comparison(op: str, left: Typed, right: Typed) -> Typed:
-    """`==` and `!=` of equal types or with null; the orders of equal types that have one."""
-    same = left.type == right.type
+    """`==` and `!=` of one type, or with null; the orders of one type that has one. Int and double compare exactly."""
+    same = alike(left.type, right.type)
     fits = same or "null" in (left.type, right.type) if op in ("eq", "ne") else same and left.type in _ORDERED
     if not fits:
         orders = "" if op in ("eq", "ne") else ", of int, double, string, timestamp, date or duration"
         raise _mismatch(op, left, right, f"two values of one type{orders}")
     return Typed(Operation(op, (left.node, right.node)), "bool", left.position)
+
+
+def alike(one: Type, other: Type) -> bool:
+    """Whether two types compare."""
+    return one == other or {one, other} == {"int", "double"}
 
 
 def arithmetic(op: str, left: Typed, right: Typed) -> Typed:
@@ -183,7 +188,7 @@ def _instant(text: str) -> int | None:
 def _mismatch(op: str, left: Typed, right: Typed, allowed: str) -> Refusal:
     hint = ""
     if {left.type, right.type} == {"int", "double"}:
-        hint = "write the number with a point, as in 20.0, to compare or compute with a double"
+        hint = "write the number with a point, as in 20.0, to compute with a double"
     elif {left.type, right.type} == {"timestamp", "string"}:
         hint = f"write the instant as {_EXAMPLE['timestamp']}"
     elif {left.type, right.type} == {"date", "string"}:

@@ -1,12 +1,14 @@
 """A condition evaluated by cel-python on a decoded record: the oracle's own reading of CEL.
 
-Where cel-python leaves the specification, it is led back: null equals null alone and compares with everything, and a
-double divided by zero is what IEEE 754 says. `timestamp`, `duration`, `date` and `abs` are those of gebus: integers.
+Where cel-python leaves the specification, it is led back: null equals null alone and compares with everything, and an
+int compares with a double. Where gebus leaves it, so does this: a double divided by zero is undecided, and
+`timestamp`, `duration`, `date` and `abs` give and take integers.
 """
 
 from __future__ import annotations
 
 import math
+import operator
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -74,14 +76,21 @@ def _nullable(schema: AvroType) -> AvroType:
     return schema if isinstance(schema, list) else ["null", schema]
 
 
+def _native(value: Any) -> Any:
+    """The Python value, which compares an int with a double exactly; TypeError for null and errors."""
+    for kind in (float, int, str):
+        if isinstance(value, kind):
+            return kind(value)
+    raise TypeError(f"no order for {type(value).__name__}")
+
+
 def _equal(left: Any, right: Any) -> Any:
     for side in (left, right):
         if isinstance(side, CELEvalError):
             return side
     if left is None or right is None:
         return celtypes.BoolType(left is None and right is None)
-    native = float if isinstance(left, float) else int if isinstance(left, int) else str
-    return celtypes.BoolType(native(left) == native(right))
+    return celtypes.BoolType(_native(left) == _native(right))
 
 
 def _unequal(left: Any, right: Any) -> Any:
@@ -93,12 +102,14 @@ def _in(item: Any, items: Any) -> Any:
     return item if isinstance(item, CELEvalError) else celtypes.BoolType(any(_equal(item, other) for other in items))
 
 
+def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], Any]:
+    return lambda left, right: celtypes.BoolType(compare(_native(left), _native(right)))
+
+
 def _divide(left: Any, right: Any) -> Any:
-    if not isinstance(left, celtypes.DoubleType) or right != 0.0:
-        return left / right
-    if left == 0.0 or math.isnan(left):
-        return celtypes.DoubleType("nan")
-    return celtypes.DoubleType(math.copysign(math.inf, left) * math.copysign(1.0, right))
+    if _native(right) == 0:
+        raise ZeroDivisionError
+    return left / right
 
 
 def _absolute(number: Any) -> Any:
@@ -125,6 +136,10 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "_==_": _equal,
     "_!=_": _unequal,
     "_in_": _in,
+    "_<_": _ordered(operator.lt),
+    "_<=_": _ordered(operator.le),
+    "_>_": _ordered(operator.gt),
+    "_>=_": _ordered(operator.ge),
     "_/_": _divide,
     "abs": _absolute,
     "duration": _duration,
