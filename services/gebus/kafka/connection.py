@@ -72,7 +72,7 @@ class Connection:
         path = home / "stack.json"
         try:
             stack = json.loads(path.read_text())
-            bootstrap, registry, ca_file = stack["bootstrap"], stack["registry"], Path(stack["ca_file"])
+            bootstrap, registry, ca_file = stack["bootstrap"], stack["registry"], home / stack["ca_file"]
         except FileNotFoundError:
             raise StackError(
                 f"no stack in {home}: {path} is missing; start one with `gebus up`, or point GEBUS_HOME at another"

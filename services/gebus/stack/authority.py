@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from ipaddress import IPv4Address
 
@@ -20,13 +21,13 @@ _BACKDATED = timedelta(hours=1)  # a clock that runs a little behind must not fi
 CA, KEY, CHAIN, KEYSTORE = "ca.pem", "server.key", "server.pem", "keystore.pem"
 
 
-def ensure_certificates(secrets: Secrets, now: datetime) -> None:
-    """Make an authority and a server certificate for loopback, unless there is one that is valid for 30 days more.
+def ensure_certificates(secrets: Secrets, now: datetime, hosts: Sequence[str] = ()) -> None:
+    """Make an authority and a server certificate for loopback and `hosts`, unless one is valid for 30 days more.
 
     The authority's key is never written: it signs one certificate, and the next one comes from a new authority.
     """
     if not all((secrets.directory / name).exists() for name in (CA, KEY, CHAIN, KEYSTORE)) or _expires(secrets, now):
-        _issue(secrets, now)
+        _issue(secrets, now, hosts)
 
 
 def _expires(secrets: Secrets, now: datetime) -> bool:
@@ -34,14 +35,15 @@ def _expires(secrets: Secrets, now: datetime) -> bool:
     return certificate.not_valid_after_utc < now + _RENEW_BEFORE
 
 
-def _issue(secrets: Secrets, now: datetime) -> None:
+def _issue(secrets: Secrets, now: datetime, hosts: Sequence[str]) -> None:
     ca_key, server_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "gebus stack")])
     ca = _unsigned(ca_name, ca_name, ca_key, now).add_extension(x509.BasicConstraints(True, 0), critical=True)
     ca = ca.add_extension(_usage(signs_certificates=True), critical=True)
     identity = x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key())
     ca = ca.add_extension(identity, critical=False)
-    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(IPv4Address("127.0.0.1"))])
+    named = [x509.DNSName(host) for host in ("localhost", *hosts)]
+    names = x509.SubjectAlternativeName([*named, x509.IPAddress(IPv4Address("127.0.0.1"))])
     server_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     server = _unsigned(server_name, ca_name, server_key, now).add_extension(names, critical=False)
     server = server.add_extension(x509.BasicConstraints(False, None), critical=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from gebus.kafka.secrets import Secrets
+from gebus.stack.authority import CA
 
 DEFAULT_PORT_BASE = 29092
 ADMIN, LANES = "gebus-admin", "gebus-lanes"
@@ -74,3 +76,8 @@ class Layout:
             path.chmod(0o700)
         for name in ("kafka", "registry"):
             (self.server(name) / "tmp").mkdir(exist_ok=True)
+
+    def write_state(self, bootstrap: str, registry: str) -> None:
+        """Say where the servers are. The authority's certificate is named from here, so that a home can be moved."""
+        state = {"bootstrap": bootstrap, "registry": registry, "ca_file": f"{self.secrets.directory.name}/{CA}"}
+        Secrets(self.home).write_file(self.state.name, json.dumps(state, indent=2).encode())

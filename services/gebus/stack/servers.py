@@ -138,8 +138,7 @@ def registry_properties(layout: Layout, ports: Ports, password: SecretStr) -> di
         "quarkus.management.port": str(ports.registry_management),
         "quarkus.http.auth.basic": "true",
         "quarkus.security.users.embedded.plain-text": "true",
-        f"quarkus.security.users.embedded.users.{ADMIN}": password.get_secret_value(),
-        f"quarkus.security.users.embedded.roles.{ADMIN}": "sr-admin",
+        **registry_login(password),
         "apicurio.auth.role-based-authorization": "true",
         "apicurio.auth.anonymous-read-access.enabled": "true",
         # Written through: an id that was given out and then lost in a crash would be given out again.
@@ -158,10 +157,18 @@ def registry_properties(layout: Layout, ports: Ports, password: SecretStr) -> di
     }
 
 
+def registry_login(password: SecretStr) -> dict[str, str]:
+    """The one user of the registry."""
+    return {
+        f"quarkus.security.users.embedded.users.{ADMIN}": password.get_secret_value(),
+        f"quarkus.security.users.embedded.roles.{ADMIN}": "sr-admin",
+    }
+
+
 def kafka(layout: Layout, ports: Ports, java: Path, jars: Sequence[Path]) -> Program:
     """Write Kafka's configuration; the program that reads it."""
     place = layout.server("kafka")
-    _write(place, "server.properties", _properties(kafka_properties(layout, ports, layout.secrets.read(ADMIN))))
+    _write(place, "server.properties", properties_text(kafka_properties(layout, ports, layout.secrets.read(ADMIN))))
     _write(place, "log4j2.yaml", _LOG4J.format(log=place / "kafka.log"))
     arguments = (
         *_java_options(place, _KAFKA_HEAP),
@@ -189,7 +196,9 @@ def kafka_format(layout: Layout, java: Path, jars: Sequence[Path], cluster: str,
 def registry(layout: Layout, ports: Ports, java: Path, place_of_program: Path) -> Program:
     """Write the registry's configuration; the program that reads it."""
     place = layout.server("registry")
-    _write(place, "registry.properties", _properties(registry_properties(layout, ports, layout.secrets.read(ADMIN))))
+    _write(
+        place, "registry.properties", properties_text(registry_properties(layout, ports, layout.secrets.read(ADMIN)))
+    )
     located = f"-Dquarkus.config.locations={place / 'registry.properties'}"
     jar = str(place_of_program / "quarkus-run.jar")
     _write(place, "registry.args", _argument_file((*_java_options(place, _REGISTRY_HEAP), located, "-jar", jar)))
@@ -211,7 +220,8 @@ def _class_path(place: Path, jars: Sequence[Path]) -> tuple[str, ...]:
     return ("-cp", ":".join(map(str, jars)), f"-Dlog4j2.configurationFile={place / 'log4j2.yaml'}")
 
 
-def _properties(settings: Mapping[str, str]) -> str:
+def properties_text(settings: Mapping[str, str]) -> str:
+    """Settings in the format of Java's properties files."""
     return "".join(f"{key}={value.replace(chr(92), chr(92) * 2)}\n" for key, value in settings.items())
 
 

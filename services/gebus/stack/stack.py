@@ -22,10 +22,9 @@ import psutil
 from gebus.kafka.admin import Admin
 from gebus.kafka.connection import Connection
 from gebus.kafka.registry import Registry
-from gebus.kafka.secrets import Secrets
 from gebus.model.errors import GebusError, StackError
 from gebus.stack import artifacts, servers
-from gebus.stack.authority import CA, ensure_certificates
+from gebus.stack.authority import ensure_certificates
 from gebus.stack.layout import ADMIN, LANES, Layout, Ports
 from gebus.stack.process import Program, stop
 from gebus.stack.report import Report
@@ -112,7 +111,7 @@ def _start(layout: Layout, ports: Ports, programs: artifacts.Artifacts, report: 
     secrets.ensure(ADMIN)
     secrets.ensure(LANES)
     ensure_certificates(secrets, datetime.now(UTC))
-    _write_state(layout, ports)
+    layout.write_state(ports.bootstrap, ports.registry_url)
     started: dict[Program, psutil.Process] = {}
     try:
         report.step(f"starting the registry on {ports.registry_url} and Kafka on {ports.bootstrap}")
@@ -244,15 +243,6 @@ def _wipe(layout: Layout) -> None:
     # Only what a stack makes: GEBUS_HOME may be a directory that holds other things.
     for place in (layout.server("kafka"), layout.server("registry"), layout.secrets.directory):
         shutil.rmtree(place, ignore_errors=True)
-
-
-def _write_state(layout: Layout, ports: Ports) -> None:
-    state = {
-        "bootstrap": ports.bootstrap,
-        "registry": ports.registry_url,
-        "ca_file": str(layout.secrets.directory / CA),
-    }
-    Secrets(layout.home).write_file(layout.state.name, json.dumps(state, indent=2).encode())
 
 
 def _require_room(home: Path) -> None:
