@@ -52,5 +52,14 @@ def statuses() -> ValueMap:
 
 
 @pytest.fixture
+def kinds() -> ValueMap:
+    return ValueMap(
+        _list(
+            "supply-kinds", mask={"names": ["口罩"]}, protective_suit={"names": ["防护服"]}, gown={"names": ["隔离衣"]}
+        )
+    )
+
+
+@pytest.fixture
 def themes() -> Themes:
     return Themes(_list("news-themes", counts={"words": ["例"]}, travel={"words": ["公交"]}, other={"words": []}))

@@ -43,11 +43,13 @@ def _validated(readings: list[Reading], catalogue: Catalogue) -> int:
 
 def _real(catalogue: Catalogue) -> list[Source]:
     divisions = Divisions.read(DATA / "counts_codes" / "ChinaAreaCode.csv")
-    statuses, verdicts = (ValueMap(catalogue.codes[name]) for name in ("campaign-statuses", "rumor-verdicts"))
+    statuses, verdicts, kinds = (
+        ValueMap(catalogue.codes[name]) for name in ("campaign-statuses", "rumor-verdicts", "supply-kinds")
+    )
     forms = [Wuhan2020Config(DATA, form, "wuhan2020") for form in ("hospital", "clinic")]
     forms += [Wuhan2020Config(DATA, "logistical", "wuliu"), Wuhan2020Config(DATA, "donation", "cishan")]
     return [
-        *(Wuhan2020Source(config, divisions, statuses) for config in forms),
+        *(Wuhan2020Source(config, divisions, campaign_statuses=statuses, supply_kinds=kinds) for config in forms),
         WuhanSupportSource(WuhanSupportConfig(DATA), divisions),
         DxyCountsSource(DxyConfig(DATA), divisions),
         DxyNewsSource(DxyConfig(DATA), divisions, Themes(catalogue.codes["news-themes"])),

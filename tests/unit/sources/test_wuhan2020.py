@@ -18,13 +18,13 @@ Read = Callable[[Form, Sequence[object]], list[Reading]]
 
 
 @pytest.fixture
-def read(tmp_path: Path, divisions: Divisions, statuses: ValueMap) -> Read:
+def read(tmp_path: Path, divisions: Divisions, statuses: ValueMap, kinds: ValueMap) -> Read:
     def read_changes(form: Form, lines: Sequence[object]) -> list[Reading]:
         config = Wuhan2020Config(tmp_path, form, "wuhan2020")
         config.changes.parent.mkdir(exist_ok=True)
         written = [line if isinstance(line, str) else json.dumps(line, ensure_ascii=False) for line in lines]
         config.changes.write_text("\n".join(written) + "\n", encoding="utf-8")
-        return list(Wuhan2020Source(config, divisions, statuses).read())
+        return list(Wuhan2020Source(config, divisions, campaign_statuses=statuses, supply_kinds=kinds).read())
 
     return read_changes
 
@@ -65,8 +65,8 @@ def test_one_is_no_number_and_null_is_not_wanted(read: Read) -> None:
     ]
     (event,) = _events(read("hospital", [_change("add", _hospital(supplies=supplies))]))
     assert event.fields["supplies"] == [
-        {"name": "口罩", "quantity": None, "specification": "YY 0469"},
-        {"name": "防护服", "quantity": 2000, "specification": None},
+        {"kind": "mask", "name": "口罩", "quantity": None, "specification": "YY 0469"},
+        {"kind": "protective_suit", "name": "防护服", "quantity": 2000, "specification": None},
     ]
 
 
@@ -122,6 +122,8 @@ def test_a_channel_and_its_day_in_china(read: Read) -> None:
 def test_an_unknown_word_for_yes_or_a_status_is_not_guessed(read: Read) -> None:
     odd = {"name": "顺丰", "area": "武汉", "allowPersonal": "也许"}
     assert "也许" in str(read("logistical", [_change("add", odd)])[0])
+    toys = _hospital(supplies=[{"key": "玩具", "value": 1}])
+    assert "no name of codes/supply-kinds.yaml" in str(read("hospital", [_change("add", toys)])[0])
     ended = {"name": "慈善总会", "info": "账号", "status": "结束了"}
     assert "no name of codes/campaign-statuses.yaml" in str(read("donation", [_change("add", ended)])[0])
 

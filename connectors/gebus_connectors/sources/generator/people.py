@@ -35,7 +35,9 @@ def _need(party: str, number: int, name: str, phone: str) -> Event:
     content = {
         "hospital": f"演示医院{number}",
         "place": "湖北武汉市江汉区",
-        "supplies": [{"name": "防护服", "quantity": 200 + number, "specification": "GB 19082"}],
+        "supplies": [
+            {"kind": "protective_suit", "name": "防护服", "quantity": 200 + number, "specification": "GB 19082"}
+        ],
         "address": f"演示路{number}号",
         "remark": "需有注册证",
         "contact_name": name,

@@ -21,7 +21,14 @@ _REGIONS = {
     "330300": "温州市",
     "110105": "朝阳区",
 }
-_GOODS = ("医用外科口罩", "N95口罩", "防护服", "护目镜", "75%酒精", "乳胶手套")
+_GOODS = {
+    "医用外科口罩": "mask_surgical",
+    "N95口罩": "mask_n95",
+    "防护服": "protective_suit",
+    "护目镜": "goggles",
+    "75%酒精": "alcohol",
+    "乳胶手套": "gloves",
+}
 _CARRIERS = ("甲物流", "乙速运", "丙货运", "丁快递")
 _THEMES = ("counts", "treatment", "supply", "travel", "work", "medics", "other")
 _RUMORS = ("口罩可以蒸煮消毒", "喝茶可以预防", "某地封路", "喷洒酒精可以杀毒", "某药特效")
@@ -78,9 +85,10 @@ class GeneratorSource:
 
 
 def _need(numbers: random.Random, which: int, region: str, _day: int) -> _Content:
-    goods = numbers.sample(_GOODS, numbers.randint(1, 4))
+    goods = numbers.sample(list(_GOODS.items()), numbers.randint(1, 4))
     supplies = [
-        {"name": name, "quantity": numbers.choice([None, 100, 500, 2000]), "specification": None} for name in goods
+        {"kind": kind, "name": name, "quantity": numbers.choice([None, 100, 2000]), "specification": None}
+        for name, kind in goods
     ]
     return {
         "hospital": f"第{which}医院",

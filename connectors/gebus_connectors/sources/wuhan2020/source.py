@@ -40,8 +40,11 @@ class Wuhan2020Source:
     keys by name, so its old name is retracted and the new one asserted.
     """
 
-    def __init__(self, config: Wuhan2020Config, divisions: Divisions, campaign_statuses: ValueMap) -> None:
-        self._config, self._divisions, self._statuses = config, divisions, campaign_statuses
+    def __init__(
+        self, config: Wuhan2020Config, divisions: Divisions, *, campaign_statuses: ValueMap, supply_kinds: ValueMap
+    ) -> None:
+        self._config, self._divisions = config, divisions
+        self._statuses, self._kinds = campaign_statuses, supply_kinds
         self._said_by: Mapping[Form, Callable[[Mapping[str, Any]], _Said]] = {
             "hospital": self._need,
             "logistical": self._channel,
@@ -96,7 +99,7 @@ class Wuhan2020Source:
         content = {
             "hospital": hospital,
             "place": province + city + (district or ""),
-            "supplies": [_supply(item) for item in record.get("supplies") or () if item.get("value") is not None],
+            "supplies": [self._supply(item) for item in record.get("supplies") or () if item.get("value") is not None],
             "address": text(record.get("address")),
             "remark": text(record.get("remark")),
             "contact_name": None,
@@ -104,6 +107,18 @@ class Wuhan2020Source:
             "source_url": text(record.get("url")),
         }
         return _Said(digest("need", province, city, district, hospital), region, content)
+
+    def _supply(self, item: Mapping[str, Any]) -> dict[str, object]:
+        name, value = required(item, "key"), item["value"]
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise BadRow("a supply whose value is no whole number")
+        return {
+            "kind": self._kinds.code(name),
+            "name": name,
+            # The form stores 1 for «wanted, no number given».
+            "quantity": value if value > 1 else None,
+            "specification": text(item.get("specification")),
+        }
 
     def _channel(self, record: Mapping[str, Any]) -> _Said:
         carrier = required(record, "name")
@@ -164,15 +179,6 @@ def _records(row: Row) -> list[Mapping[str, Any]]:
     if not isinstance(records, list) or not records or not all(isinstance(record, dict) for record in records):
         raise BadRow("records is not a list of objects")
     return records
-
-
-def _supply(item: Mapping[str, Any]) -> dict[str, object]:
-    value = item["value"]
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise BadRow("a supply whose value is no whole number")
-    # The form stores 1 for «wanted, no number given».
-    quantity = value if value > 1 else None
-    return {"name": required(item, "key"), "quantity": quantity, "specification": text(item.get("specification"))}
 
 
 def _china_date(record: Mapping[str, Any]) -> int | None:

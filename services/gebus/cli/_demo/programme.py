@@ -58,7 +58,7 @@ def programme(data: Path, catalogue: Catalogue) -> Programme:
 def _parts(data: Path, catalogue: Catalogue) -> list[_Part]:
     codes = data / "counts_codes" / "ChinaAreaCode.csv"
     divisions = Divisions.read(codes) if codes.is_file() else Divisions({})
-    statuses, verdicts = (ValueMap(catalogue.codes[name]) for name in ("campaign-statuses", "rumor-verdicts"))
+    verdicts = ValueMap(catalogue.codes["rumor-verdicts"])
     themes = Themes(catalogue.codes["news-themes"])
     support, dxy, canghailan, thepaper = (
         WuhanSupportConfig(data), DxyConfig(data), CanghailanConfig(data), ThePaperConfig(data)
@@ -70,7 +70,7 @@ def _parts(data: Path, catalogue: Catalogue) -> list[_Part]:
         (Wuhan2020Config(data, "donation", "cishan"), "supply.donation"),
     )
     return [
-        *(_form(config, topic, codes, divisions, statuses) for config, topic in forms),
+        *(_form(config, topic, catalogue, codes, divisions) for config, topic in forms),
         _Part(
             support.party,
             "health.clinic",
@@ -95,6 +95,9 @@ def _parts(data: Path, catalogue: Catalogue) -> list[_Part]:
     ]
 
 
-def _form(config: Wuhan2020Config, topic: str, codes: Path, divisions: Divisions, statuses: ValueMap) -> _Part:
-    files = (config.changes, codes)
-    return _Part(config.party, topic, files, lambda: Wuhan2020Source(config, divisions, statuses))
+def _form(config: Wuhan2020Config, topic: str, catalogue: Catalogue, codes: Path, divisions: Divisions) -> _Part:
+    def source() -> Source:
+        statuses, kinds = (ValueMap(catalogue.codes[name]) for name in ("campaign-statuses", "supply-kinds"))
+        return Wuhan2020Source(config, divisions, campaign_statuses=statuses, supply_kinds=kinds)
+
+    return _Part(config.party, topic, (config.changes, codes), source)
