@@ -91,7 +91,8 @@ def log_to_stderr(slot: int) -> None:
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format=f"%(asctime)s %(levelname)s slot {slot} %(name)s: %(message)s"
     )
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for chatty in ("httpx", "kafka"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 def _stop_on_signals(stop: threading.Event) -> None:

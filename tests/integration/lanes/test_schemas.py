@@ -89,8 +89,8 @@ def _environment(bed: Bed, wire: Wire) -> Iterator[dict[str, str]]:
 
 
 def newer(bed: Bed, field: str) -> Encoder:
-    """Another version of the event schema, registered only now."""
-    schema = json.loads(json.dumps(bed.plan.source.schema))
+    """Another version of the event schema, registered only now; `bed` goes on with the one before."""
+    schema = json.loads(json.dumps(bed.encoder.schema))
     schema["fields"].append(
         {
             "name": field, "type": ["null", "string"], "default": None, "classification": 2, "identifies": "none",
