@@ -224,17 +224,16 @@ class Subscriber:
         """Go to where reading begins in these partitions."""
         if self._start == "beginning":
             consumer.seek_to_beginning(*places)
-        elif self._start == "end":
-            consumer.seek_to_end(*places)
-        else:
-            instant = round(self._start.timestamp() * 1000)
-            with told(self._connection, f"to look for {self._start}"):
+            return
+        with told(self._connection, f"to look for the {self._start} of {', '.join(self._feeds)}"):
+            # Looked up now, rather than by seek_to_end, which would mean the end at some later poll().
+            begins = consumer.end_offsets(places, timeout_ms=self._close_ms)
+            if isinstance(self._start, datetime):
+                instant = round(self._start.timestamp() * 1000)
                 found = consumer.offsets_for_times(dict.fromkeys(places, instant), timeout_ms=self._close_ms)
-            for place in places:
-                if found.get(place) is None:
-                    consumer.seek_to_end(place)
-                else:
-                    consumer.seek(place, found[place].offset)
+                begins |= {place: first.offset for place, first in found.items() if first is not None}
+        for place in places:
+            consumer.seek(place, begins[place])
 
     def _fetch(self, timeout: float, limit: int) -> None:
         room = self._options.unsettled - sum(len(progress) for progress in self._progress.values())
@@ -316,8 +315,8 @@ class Subscriber:
         assert self._registry is not None  # noqa: S101 - opened together with the consumer
         try:
             return self._registry.schema_by_id(schema_id)
-        except NotFound as error:
-            raise Stopped(f"a record of {', '.join(self._feeds)} names schema {schema_id}: {error}") from error
+        except NotFound:
+            raise Undecodable(f"the registry has no schema {schema_id}") from None
 
 
 class _Rebalance(AsyncConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python has no types
