@@ -13,8 +13,8 @@ from tests.property.schemas import event_fields, foreign_types, values
 
 from gebus.model.catalogue import Catalogue
 from gebus.model.event import ENVELOPE, EventSchema
-from gebus.model.feed import Feed
-from gebus.model.mask import type_needed
+from gebus.model.feed import Feed, SelectedField
+from gebus.model.mask import mask_of, type_needed
 from gebus.model.topic import TopicContract
 from gebus.testing import build
 from gebus.testing.clock import START_MS
@@ -99,9 +99,6 @@ def _selection(draw: st.DrawFn, event: EventSchema) -> dict[str, Any]:
 
 
 def _fits(choice: Any, avro: Any) -> bool:
-    from gebus.model.feed import SelectedField
-    from gebus.model.mask import mask_of
-
     return type_needed(mask_of(SelectedField.model_validate({"of": "e.x", "mask": choice}).mask), avro) is None
 
 

@@ -29,7 +29,7 @@ def fields(draw: st.DrawFn) -> list[dict[str, Any]]:
     return [{"name": f"x{index}", "type": avro} for index, avro in enumerate(types)]
 
 
-@looks(250)
+@looks(150)
 @given(st.data())
 def test_kernel_and_cel_python_agree(data: st.DataObject) -> None:
     own = data.draw(fields())
