@@ -64,5 +64,5 @@ constraints: setup  ## requirements.in -> constraints.txt, with hashes and no in
 	$(BIN)/uv pip compile --quiet requirements.in --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o constraints.txt
 
 clean:  ## remove what set-up, stack and benches made here; the cache folder stays
-	@if [ -x $(BIN)/gebus ] && [ -d .gebus ]; then $(BIN)/gebus down || true; fi
+	@for home in .gebus .gebus/demo; do if [ -x $(BIN)/gebus ] && [ -f $$home/stack.json ]; then GEBUS_HOME=$$home $(BIN)/gebus down; fi; done
 	rm -rf .venv .gebus build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
