@@ -1,6 +1,6 @@
 //! The kernel: a batch of records in, the records to deliver out, with the state that follows.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::check::Arrival;
 use crate::lane::{Feed, Lane, Step};
@@ -81,7 +81,7 @@ struct Bench {
 pub struct Kernel {
     lanes: Vec<Lane>,
     /// By lane, then by slice number.
-    slices: Vec<HashMap<u32, Slice>>,
+    slices: Vec<BTreeMap<u32, Slice>>,
     topics: HashMap<String, (usize, usize)>,
     feeds: HashMap<String, (usize, usize)>,
     ready: bool,
@@ -117,7 +117,7 @@ impl Kernel {
         let payloads = lane.projections.len() + lane.feeds.len();
         self.bench.payloads.resize(self.bench.payloads.len().max(payloads), (0, 0, 0));
         self.lanes.push(lane);
-        self.slices.push(HashMap::new());
+        self.slices.push(BTreeMap::new());
         Ok(())
     }
 
@@ -127,11 +127,8 @@ impl Kernel {
     }
 
     /// The open slices of a lane, in order.
-    #[must_use]
-    pub fn slices(&self, lane: usize) -> Vec<(u32, &Slice)> {
-        let mut slices: Vec<_> = self.slices[lane].iter().map(|(number, slice)| (*number, slice)).collect();
-        slices.sort_unstable_by_key(|(number, _)| *number);
-        slices
+    pub fn slices(&self, lane: usize) -> impl Iterator<Item = (u32, &Slice)> {
+        self.slices[lane].iter().map(|(number, slice)| (*number, slice))
     }
 
     pub fn source(&mut self, name: &str) -> Result<&mut crate::source::Source, String> {
@@ -187,10 +184,10 @@ impl Kernel {
         Ok(state.seen.iter_mut().map(|seen| seen.advance(clock_ms)).sum())
     }
 
-    /// The lane and topic of a Kafka topic, by number.
+    /// The name of a Kafka topic, and its lane and topic by number.
     #[must_use]
-    pub fn topic(&self, name: &str) -> Option<(usize, usize)> {
-        self.topics.get(name).copied()
+    pub fn topic(&self, name: &str) -> Option<(&str, usize, usize)> {
+        self.topics.get_key_value(name).map(|(name, (lane, topic))| (name.as_str(), *lane, *topic))
     }
 
     #[must_use]
@@ -267,7 +264,7 @@ impl Kernel {
 
     /// The open transaction is aborted; all is as it was after the last commit.
     pub fn rollback(&mut self) {
-        self.slices.iter_mut().flat_map(HashMap::values_mut).for_each(Slice::rollback);
+        self.slices.iter_mut().flat_map(BTreeMap::values_mut).for_each(Slice::rollback);
         self.delivered.clear();
     }
 }

@@ -13,6 +13,8 @@ use crate::schema::{NodeId, Schema};
 use crate::source::Source;
 use crate::walk::end_of;
 
+use sha2::{Digest, Sha256};
+
 /// The generations that a window is divided into.
 const GENERATIONS: i64 = 8;
 
@@ -208,7 +210,7 @@ impl TableDef {
             }
         }
         let mut bytes = [0; 16];
-        bytes.copy_from_slice(&blake3::hash(buffer).as_bytes()[..16]);
+        bytes.copy_from_slice(&Sha256::digest(&buffer)[..16]);
         u128::from_le_bytes(bytes)
     }
 }

@@ -34,12 +34,25 @@ pub struct Field {
     pub default: Option<Value>,
 }
 
+/// What the walk has to do for a top-level field; most fields are one of the named few.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    Text,
+    Long,
+    /// A union of null and a string, with the byte that stands for null.
+    MaybeText(u8),
+    MaybeLong(u8),
+    Other(NodeId),
+}
+
 #[derive(Debug)]
 pub struct Schema {
     pub nodes: Vec<Node>,
     /// Beside each node its logical type, parameters included, or None: `decimal(10,2)`, `timestamp-millis`.
     pub logical: Vec<Option<String>>,
     pub root: NodeId,
+    /// The fields of the root record in a form that is quick to go through.
+    pub shapes: Vec<Shape>,
     /// Whether any name has aliases: resolution by alias is not supported, so a reader with them is refused.
     pub has_aliases: bool,
 }
@@ -52,7 +65,21 @@ impl Schema {
         if !matches!(parser.nodes[root], Node::Record { .. }) {
             return Err("the schema is not a record".to_owned());
         }
-        Ok(Self { nodes: parser.nodes, logical: parser.logical, root, has_aliases: parser.has_aliases })
+        let Parser { nodes, logical, has_aliases, .. } = parser;
+        let mut schema = Self { nodes, logical, root, shapes: Vec::new(), has_aliases };
+        schema.shapes = schema.fields(root).iter().map(|field| schema.shape(field.node)).collect();
+        Ok(schema)
+    }
+
+    fn shape(&self, node: NodeId) -> Shape {
+        let (null_branch, leaf) = self.nullable(node);
+        match (&self.nodes[leaf], null_branch) {
+            (Node::String, None) => Shape::Text,
+            (Node::Long, None) => Shape::Long,
+            (Node::String, Some(null)) => Shape::MaybeText(null << 1),
+            (Node::Long, Some(null)) => Shape::MaybeLong(null << 1),
+            _ => Shape::Other(node),
+        }
     }
 
     /// The fields of a record node; none of any other.

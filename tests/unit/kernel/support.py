@@ -121,7 +121,13 @@ class Feed:
             fields = [copied(item) for item in source["fields"]]
         select = {"name": "notice", "fields": list(fields)}
         topic = "feed." + self.name.replace("/", ".")
-        return {"name": self.name, "topic": topic, "grant_expires_ms": self.expires, "steps": list(self.steps), "select": select}
+        return {
+            "name": self.name,
+            "topic": topic,
+            "grant_expires_ms": self.expires,
+            "steps": list(self.steps),
+            "select": select,
+        }
 
 
 def copied(item: Mapping[str, Any], **changes: Any) -> dict[str, Any]:
@@ -178,7 +184,13 @@ class Lane:
             "ratio": self.ratio,
         }
         feeds = [feed.plan(self.source) for feed in self.feeds]
-        plan = {"lane": "market.price_report", "partitions": 4, "source": source, "tables": list(self.tables), "feeds": feeds}
+        plan = {
+            "lane": "market.price_report",
+            "partitions": 4,
+            "source": source,
+            "tables": list(self.tables),
+            "feeds": feeds,
+        }
         return json.dumps(plan)
 
     def kernel(self, *slices: int) -> Kernel:
