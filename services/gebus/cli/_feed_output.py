@@ -6,7 +6,6 @@ import base64
 import csv
 import json
 import math
-import sys
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
@@ -25,7 +24,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the beginning of a formula."""
 
 
-def writer(form: Format, out: TextIO = sys.stdout) -> Callable[[Sequence[Record]], None]:
+def writer(form: Format, out: TextIO) -> Callable[[Sequence[Record]], None]:
     """What writes batches of records; headers come with the first."""
     if form == "jsonl":
         return lambda records: out.writelines(f"{as_json(record)}\n" for record in records)

@@ -196,7 +196,7 @@ def _send(
 
 
 def _show(subscriber: Subscriber, form: OutputFormat, *, follow: bool) -> int:
-    write, count = writer(form.value), 0
+    write, count = writer(form.value, sys.stdout), 0
     try:
         for records in _followed(subscriber) if follow else _batches(subscriber):
             write(records)
