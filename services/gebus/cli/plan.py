@@ -91,7 +91,7 @@ def cases_command(
     seconds = time.monotonic() - started
     verdict = Text(f"{len(failed)} failed, ", "bold red") if failed else Text("")
     held = f"{len(results) - len(failed)} of {len(results)} cases hold"
-    console.print(verdict + Text(f"{held}, {len(chosen)} feeds, {seconds:.1f} s"))
+    console.print(verdict + Text(f"{held}, {len(chosen)} feed{'s' * (len(chosen) != 1)}, {seconds:.1f} s"))
     if failed:
         raise typer.Exit(1)
 
