@@ -84,12 +84,13 @@ def foreign_types(names: count[int]) -> st.SearchStrategy[Any]:
     fixed = st.builds(lambda size: {"type": "fixed", "name": f"F{next(names)}", "size": size}, st.integers(0, 5))
     union = st.builds(lambda one, other: ["string", one, "null", other, "long"], enum, fixed)
 
-    def recursive() -> Any:
+    def recursive(listed: bool) -> Any:
         name = f"N{next(names)}"
-        link = {"name": "next", "type": {"type": "array", "items": name}}
-        return {"type": "record", "name": name, "fields": [{"name": "value", "type": "int"}, link]}
+        link = {"type": "array", "items": name} if listed else ["null", name]
+        fields = [{"name": "value", "type": "int"}, {"name": "next", "type": link}]
+        return {"type": "record", "name": name, "fields": fields}
 
-    leaf = st.one_of(enum, fixed, union, st.builds(recursive))
+    leaf = st.one_of(enum, fixed, union, st.builds(recursive, st.booleans()))
     return st.one_of(leaf, leaf.map(lambda item: {"type": "array", "items": item}), subset_types(names, 1))
 
 

@@ -213,8 +213,9 @@ impl Parser {
         let short = text(object, "name").ok_or_else(|| format!("{place}: the {kind} has no `name`"))?;
         let name = qualified(short, text(object, "namespace").unwrap_or(namespace));
         self.has_aliases |= object.contains_key("aliases");
-        // The node stands before its content is known, so that the content can refer to it.
-        let id = self.add(Node::Null, logical)?;
+        // The node stands before its content is known, so that the content can refer to it: under its name, for a
+        // union within must tell it from null.
+        let id = self.add(Node::Record { name: name.clone(), fields: Vec::new() }, logical)?;
         if self.names.insert(name.clone(), id).is_some() {
             return Err(format!("{place}: the type `{name}` is defined twice"));
         }
@@ -303,3 +304,6 @@ fn text<'a>(object: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
 fn qualified(name: &str, namespace: &str) -> String {
     if namespace.is_empty() || name.contains('.') { name.to_owned() } else { format!("{namespace}.{name}") }
 }
+
+#[cfg(test)]
+mod tests;
