@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -130,8 +131,9 @@ class Publisher:
         except GebusError:
             self._in_flight.drop(sent)
             raise
-        future.add_callback(self._stored, sent)
-        future.add_errback(self._failed, sent)
+        answered = partial(self._answered, sent)
+        future.add_callback(answered)
+        future.add_errback(answered)
         return sent
 
     def flush(self) -> None:
@@ -188,11 +190,12 @@ class Publisher:
             EventEncoder(contract, schema, schema_id),
         )
 
-    def _stored(self, sent: Sent, metadata: Any) -> None:
-        receipt = Receipt(sent.event_id, metadata.topic, metadata.partition, metadata.offset, sent.digest.hex())
-        self._in_flight.settle(sent, receipt)
-
-    def _failed(self, sent: Sent, error: BaseException) -> None:
-        failure = in_our_words(error, self._connection, f"to publish to {sent.topic}")
-        self._failure = self._failure or failure
-        self._in_flight.settle(sent, failure)
+    def _answered(self, sent: Sent, answer: Any) -> None:
+        """Kafka's answer for one event, in the thread of the client."""
+        if isinstance(answer, BaseException):
+            failure = in_our_words(answer, self._connection, f"to publish to {sent.topic}")
+            self._failure = self._failure or failure
+            self._in_flight.settle(sent, failure)
+        else:
+            place = (answer.topic, answer.partition, answer.offset)
+            self._in_flight.settle(sent, Receipt(sent.event_id, *place, sent.digest.hex()))
