@@ -87,13 +87,13 @@ impl Expr {
                 comparison.decide(operands[0].value(schema, fields), operands[1].value(schema, fields))
             }
             Self::In(operand, list) => {
-                let value = operand.value(schema, fields);
-                let found = |constant: &Constant| equal(value, constant.value()) == Some(true);
-                (value != Value::Undecided).then(|| list.iter().any(found))
+                let sought = operand.value(schema, fields);
+                let found = |constant: &Constant| equal(sought, constant.value()) == Some(true);
+                (sought != Value::Undecided).then(|| list.iter().any(found))
             }
-            Self::Text(test, operands) => {
+            Self::Text(how, operands) => {
                 match (operands[0].value(schema, fields), operands[1].value(schema, fields)) {
-                    (Value::Text(text), Value::Text(part)) => Some(test.holds(text, part)),
+                    (Value::Text(text), Value::Text(part)) => Some(how.holds(text, part)),
                     _ => None,
                 }
             }

@@ -252,7 +252,9 @@ impl Kernel {
     /// The open transaction is committed; counts what it delivered by latency.
     pub fn commit(&mut self, now_ms: i64) -> Vec<u64> {
         for (lane, slices) in self.lanes.iter().zip(&mut self.slices) {
-            slices.values_mut().for_each(|slice| slice.commit(lane));
+            for slice in slices.values_mut() {
+                slice.commit(lane);
+            }
         }
         let mut buckets = vec![0; LATENCY_BOUNDS_MS.len() + 1];
         for (append_ms, count) in self.delivered.drain(..) {
@@ -390,3 +392,6 @@ impl Turn<'_, '_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -102,14 +102,11 @@ impl Lane {
                 ),
             });
         }
-        let projection = match known.get(plan.select.fields.as_slice()) {
-            Some(projection) => *projection,
-            None => {
-                self.projections.push(Projection::compile(schema, &plan.select)?);
-                known.insert(&plan.select.fields, self.projections.len() - 1);
-                self.projections.len() - 1
-            }
-        };
+        let next = self.projections.len();
+        let projection = *known.entry(&plan.select.fields).or_insert(next);
+        if projection == next {
+            self.projections.push(Projection::compile(schema, &plan.select)?);
+        }
         let table = match steps.first() {
             Some(Step::Deduplicate(table)) => Some(*table),
             _ => None,

@@ -98,6 +98,7 @@ struct Kernel {
 #[pymethods]
 impl Kernel {
     #[new]
+    #[allow(clippy::needless_pass_by_value, reason = "PyO3 hands over owned strings")]
     fn new(py: Python<'_>, plans: Vec<String>) -> PyResult<Self> {
         let core = Core::compile(&plans).map_err(refused)?;
         Ok(Self { core, getters: Getters::new(py)?, outcome: Outcome::default() })

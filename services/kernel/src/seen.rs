@@ -195,3 +195,6 @@ impl<'a> Delta<'a> {
         (generation_ms > 0).then_some(Self { table, generation_ms, generations })
     }
 }
+
+#[cfg(test)]
+mod tests;

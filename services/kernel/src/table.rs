@@ -212,3 +212,6 @@ fn first_zero(bytes: &[u8], start: usize) -> Option<usize> {
     let tail = words.len() * 8;
     rest[tail..].iter().position(|byte| *byte == 0).map(|index| start + tail + index)
 }
+
+#[cfg(test)]
+mod tests;

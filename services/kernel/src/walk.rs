@@ -56,14 +56,18 @@ impl<'a> Walker<'a> {
         match shape {
             Shape::Text => check_utf8(read_span(self.body, position)?),
             Shape::Long => read_long(self.body, position).map(drop),
-            Shape::MaybeText(null) => match self.is_null(null, position)? {
-                true => Ok(()),
-                false => check_utf8(read_span(self.body, position)?),
-            },
-            Shape::MaybeLong(null) => match self.is_null(null, position)? {
-                true => Ok(()),
-                false => read_long(self.body, position).map(drop),
-            },
+            Shape::MaybeText(null) => {
+                if self.is_null(null, position)? {
+                    return Ok(());
+                }
+                check_utf8(read_span(self.body, position)?)
+            }
+            Shape::MaybeLong(null) => {
+                if self.is_null(null, position)? {
+                    return Ok(());
+                }
+                read_long(self.body, position).map(drop)
+            }
             Shape::Other(node) => {
                 self.position = *position;
                 let walked = self.value(schema, node, 1);
@@ -189,3 +193,6 @@ pub fn end_of(schema: &Schema, node: NodeId, body: &[u8], position: usize) -> us
         Err(_) => position,
     }
 }
+
+#[cfg(test)]
+pub mod tests;
