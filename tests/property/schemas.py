@@ -133,10 +133,12 @@ def event_fields(draw: st.DrawFn, fewest: int = 1, most: int = 6) -> list[dict[s
         avro = draw(subset_types(names))
         plain = avro[1] if isinstance(avro, list) else avro
         fitting = [mask for mask in MASKS if type_needed(mask, plain) is None]
+        default = {"default": None} if isinstance(avro, list) and draw(st.booleans()) else {}
         fields.append(
             {
                 "name": f"x{index}",
                 "type": avro,
+                **default,
                 "classification": draw(st.sampled_from(LEVELS)),
                 "identifies": draw(st.sampled_from(["direct", "quasi", "none"])),
                 "masked": draw(st.sampled_from([None, *fitting])),

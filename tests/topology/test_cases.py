@@ -107,7 +107,7 @@ def test_a_dead_letter_is_expected_by_its_reason() -> None:
     ("expect", "difference"),
     [
         ([{"price": 31, "day": 18302}], (1, "price", "31", "30")),
-        ([{"price": 30}], (1, "day", "the case does not name it", "18302")),
+        ([{"price": 30}], (1, "day", "nothing, for the case does not name it", "18302")),
         ([{"event_id": "other", "price": 30, "day": 18302}], (1, "event_id", "'other'", "'s-1'")),
         (
             [{"price": 30, "day": 18302, "core": ""}],

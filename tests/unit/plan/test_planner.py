@@ -261,6 +261,16 @@ def test_without_a_policy_nothing_is_planned() -> None:
     assert [(finding.file, finding.rule) for finding in findings] == [("codes/field-policy.yaml", "policy")]
 
 
+def test_a_broken_line_of_the_policy_is_found_at_its_line() -> None:
+    policy = build.policy_list([(1, "none", 1, "pass"), (1, "none", 2, "hide")])
+    places = Lines()
+    findings = check(build.catalogue(EVENT, [build.feed([OUT])], policy=policy), places)
+    assert [finding.found for finding in findings] == [
+        "level-1.none.tier-2: outcome is 'hide'; allowed: pass, mask, token, generalise, drop"
+    ]
+    assert places.asked == [("codes/field-policy.yaml", ("entries", 1))]
+
+
 def test_the_position_of_a_condition_is_an_attribute() -> None:
     with pytest.raises(PlanError) as refused:
         lanes(world(build.feed([{"where": {"name": "dear", "when": "e.price > 'a'"}}, OUT])))
