@@ -143,10 +143,8 @@ fn hostile_bytes_never_end_the_kernel_and_are_all_accounted_for() {
         taken += records.len() as u64;
         dead += outcome.dead.len() as u64;
         if round % 3 == 0 {
-            kernel.commit(NOW)
-        } else {
-            continue;
-        };
+            kernel.commit(NOW);
+        }
     }
     kernel.commit(NOW);
     let lane = &kernel.lanes()[0];

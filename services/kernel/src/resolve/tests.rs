@@ -177,8 +177,7 @@ fn random_records_read_as_a_wider_schema_are_records_of_it() {
     for seed in 0..300 {
         let mut random = Random(seed);
         let mut names = 0;
-        let types: Vec<Value> =
-            (0..1 + random.below(5)).map(|_| any_type(&mut random, 3, &mut names)).collect();
+        let types: Vec<Value> = (0..=random.below(5)).map(|_| any_type(&mut random, 3, &mut names)).collect();
         let mut fields: Vec<Value> = types
             .iter()
             .enumerate()

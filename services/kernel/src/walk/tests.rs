@@ -64,7 +64,7 @@ fn every_kind_of_damage_has_its_reason() {
         (json!({"type": "map", "values": "int"}), vec![2, 2, 0xff, 0, 0], Reason::BadUtf8),
     ];
     for (kind, bytes, reason) in cases {
-        assert_eq!(walk(&record(&[kind.clone()]), &bytes), Err(reason), "{kind} {bytes:?}");
+        assert_eq!(walk(&record(std::slice::from_ref(&kind)), &bytes), Err(reason), "{kind} {bytes:?}");
     }
 }
 
@@ -106,7 +106,7 @@ fn nesting_ends_at_its_limit_whatever_is_nested() {
     let endless = record(&[json!("R")]);
     assert_eq!(walk(&endless, &[]), Err(Reason::TooDeep));
     let tree = record(&[json!({"type": "array", "items": "R"})]);
-    assert_eq!(walk(&tree, &[2; 20_000]), Err(Reason::TooDeep));
+    assert_eq!(walk(&tree, &vec![2; 20_000]), Err(Reason::TooDeep));
 }
 
 #[test]
@@ -173,7 +173,7 @@ pub fn any_value(schema: &Schema, node: NodeId, random: &mut Random, out: &mut V
             write_span(out, &random.bytes(length));
         }
         Node::String => {
-            write_span(out, ["", "a", "湖北省", "long enough to matter"][random.below(4)].as_bytes())
+            write_span(out, ["", "a", "湖北省", "long enough to matter"][random.below(4)].as_bytes());
         }
         Node::Fixed { size, .. } => out.extend(random.bytes(*size as usize)),
         Node::Enum { symbols, .. } => write_long(out, random.below(symbols.len()) as i64),
@@ -209,8 +209,7 @@ fn what_is_avro_passes_and_no_damage_to_it_does_more_than_refuse() {
     for seed in 0..400 {
         let mut random = Random(seed);
         let mut names = 0;
-        let types: Vec<Value> =
-            (0..1 + random.below(6)).map(|_| any_type(&mut random, 3, &mut names)).collect();
+        let types: Vec<Value> = (0..=random.below(6)).map(|_| any_type(&mut random, 3, &mut names)).collect();
         let schema = record(&types);
         let mut good = Vec::new();
         any_value(&schema, schema.root, &mut random, &mut good);
