@@ -23,7 +23,7 @@ def run(*command: str | Path, env: dict[str, str] | None = None, data: str = "")
     return done
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Python of an environment that holds the two wheels and what they need, at the versions of constraints.txt."""
     home = tmp_path_factory.mktemp("enterprise")
