@@ -43,8 +43,8 @@ class Publisher:
     refused by send() and costs no other; events of one key that one thread sends lie in the log in that order; what
     is in flight is bounded; every event sent ends as a receipt or is handed back by close(), none is lost silently.
     Not promised: that an event handed back is not stored. The answer may be what was lost: send the event again with
-    the same event_id, and the bus removes the repeat. After one event failed, send() refuses further ones, so that
-    none overtakes it: close, and send what was handed back first, with a new Publisher.
+    the same event_id, and the bus removes the repeat. Once an event failed, send() refuses further ones, so that only
+    what was under way already can come before it: close, and send what was handed back first, with a new Publisher.
 
         with Publisher(Connection.load("jd"), load_catalogue("schemas"), "jd") as publisher:
             receipt = publisher.send("market.price_report", event).receipt()
@@ -106,12 +106,12 @@ class Publisher:
 
         `source` and `published_at` are filled in where they are absent. Raises EventRefused with the field's path,
         NotFound for an unknown topic, Denied where the party is no publisher, Unavailable where there is no room in
-        flight for as long as the options allow; then the event was not sent.
+        flight for as long as the options allow, Stopped after an event failed; then the event was not sent.
         """
         if self._producer is None or self._closed:
             raise Stopped(f"the publisher of {self._party} is not open; use it in a `with` block, or call open()")
         if self._failure is not None:
-            raise Unavailable(f"an earlier event was not acknowledged, none may overtake it: {self._failure}")
+            raise Stopped(f"an earlier event was not acknowledged, and none may overtake it: {self._failure}")
         self.prepare(topic)
         route = self._routes[topic]
         record = self._completed(topic, event)
@@ -122,7 +122,7 @@ class Publisher:
             topic=topic,
             event=record,
             digest=hashlib.sha256(encoded.value).digest(),
-            size=len(encoded.key) + len(encoded.value),
+            size=encoded.size,
         )
         self._in_flight.add(sent, self._options.room_timeout.total_seconds())
         try:
@@ -137,11 +137,11 @@ class Publisher:
         return sent
 
     def flush(self) -> None:
-        """Wait until every event has its answer; raises Unavailable if one was not acknowledged."""
+        """Wait until every event has its receipt; raises NotAcknowledged with those that get none."""
         if not self._in_flight.wait_empty(self._patience):
             raise Unavailable(f"{len(self._in_flight)} events have no answer after {self._patience:g} s")
-        if self._failure is not None:
-            raise Unavailable(f"an event was not acknowledged: {self._failure}")
+        if unsent := self._in_flight.unsent():
+            raise NotAcknowledged(unsent)
 
     def close(self) -> tuple[Unsent, ...]:
         """Wait for what is in flight, disconnect, and hand back what was not acknowledged. Safe to call twice.
