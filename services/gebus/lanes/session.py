@@ -94,7 +94,7 @@ class Session:
             self._commit()
         if self._slices.waiting:
             self._restore()
-        if self._held.holds:
+        if self._held.waiting:
             self._held.release()
         if self._clock.monotonic() >= self._advance_at:
             self._advance()
@@ -110,7 +110,7 @@ class Session:
             if self._transaction is not None and self._transaction.open:
                 messages = consume(settings.batch, max(0.0, min(self._transaction.due_in, settings.busy_wait)))
             else:
-                busy = self._slices.waiting or self._held.holds
+                busy = self._slices.waiting or self._held.waiting
                 messages = consume(1, settings.busy_wait if busy else settings.idle)
                 if messages:
                     messages += consume(settings.batch - 1, 0.0)
