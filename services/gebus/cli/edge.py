@@ -190,7 +190,7 @@ def _send(
             "all that was sent is stored" if first is None else f"line {first} is the first that is not stored for sure"
         )
         raise GebusError(
-            f"{outcome.file}: stopped after {outcome.sent} events: {error or 'interrupted'}; {where}; "
+            f"{outcome.file}: stopped after {outcome.sent} events: {str(error) or 'interrupted'}; {where}; "
             "publish the file again, the bus removes what repeats"
         ) from error
 
