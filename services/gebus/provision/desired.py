@@ -65,6 +65,10 @@ def desired(catalogue: Catalogue, lanes: Sequence[LanePlan]) -> Desired:
     )
 
 
+_SOURCE_SIZE = {"max.message.bytes": str((1 << 20) + (1 << 16))}
+"""Below the broker's 2 MiB: a source record that cannot be taken must still fit with the headers of a dead letter."""
+
+
 def feed_file(feed: str) -> str:
     """The file of a feed, from its id `<consumer>/<feed>`."""
     return f"feeds/{feed}.yaml"
@@ -75,7 +79,7 @@ def _contract_topics(catalogue: Catalogue) -> Iterator[tuple[Topic, Place]]:
         place: Place = (f"topics/{contract.topic}.yaml", ("partitions",))
         config = _config(contract.retention)
         for party in contract.publishers:
-            yield Topic(contract.kafka_topic(party), contract.partitions, config), place
+            yield Topic(contract.kafka_topic(party), contract.partitions, {**config, **_SOURCE_SIZE}), place
         yield Topic(contract.dead_letter_topic, 1, config), place
 
 
