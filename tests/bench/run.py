@@ -15,7 +15,7 @@ from tests.bench.cluster import Cluster
 from tests.bench.errors import BenchError
 from tests.bench.meter import Usage, usage
 from tests.bench.systems import Place, System, duplicates_of_lane
-from tests.bench.workload import PARTITIONS, SCHEMA, Outcome
+from tests.bench.workload import PARTITIONS, SCHEMA, Outcome, plain
 
 from gebus.kafka.connection import Connection
 
@@ -126,7 +126,7 @@ def _write_task(system: System, source: Source, connection: Connection, director
         "source": source.topic,
         "output": system.output,
         "events": source.events,
-        "schema": SCHEMA,
+        "schema": plain(SCHEMA),
         "feed_schema_id": source.feed_schema_id,
         "state": str(state),
         "report": str(report),
