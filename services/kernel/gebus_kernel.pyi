@@ -1,3 +1,4 @@
+# ruff: noqa: A002 - a slice is what a worker owns, in every part of gebus
 """The part of gebus that touches the bytes of a batch: no I/O, no clock, no threads."""
 
 from collections.abc import Sequence

@@ -95,7 +95,7 @@ def plan() -> str:
 
 def batches(events: int, size: int) -> Iterator[Sequence[Message]]:
     """The messages of W1, made batch by batch."""
-    seeded = random.Random(1)
+    seeded = random.Random(1)  # noqa: S311 - repeats, not secrets
     parsed = fastavro.parse_schema(SCHEMA)
     batch = []
     for number in range(events):
@@ -138,7 +138,12 @@ def message(number: int, parsed: Any) -> Message:
     fastavro.schemaless_writer(sink, parsed, record)
     key = record["entity_id"].encode()
     return Message(
-        topic=TOPIC, partition=number // 500 % 4, offset=number, key=key, value=bytes(sink), timestamp=(2, NOW + number // 500)
+        topic=TOPIC,
+        partition=number // 500 % 4,
+        offset=number,
+        key=key,
+        value=bytes(sink),
+        timestamp=(2, NOW + number // 500),
     )
 
 

@@ -41,7 +41,7 @@ def schema(*fields: Mapping[str, Any], name: str = "PriceReport") -> dict[str, A
 SCHEMA = schema(*FIELDS)
 
 
-def event(number: int = 0, **changes: Any) -> dict[str, Any]:
+def event(number: int = 0, /, **changes: Any) -> dict[str, Any]:
     """A good event of `SCHEMA`, with a few fields changed."""
     good = {
         "event_id": f"evt-{number:06d}",

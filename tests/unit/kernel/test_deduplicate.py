@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from gebus_kernel import Kernel
-
 from tests.unit.kernel.support import (
     DAY,
     NOW,
@@ -59,7 +58,10 @@ def test_a_key_is_remembered_for_the_window_and_at_most_an_eighth_longer() -> No
 def test_a_repeat_does_not_refresh_the_first() -> None:
     start = NOW // EIGHTH * EIGHTH
     times = [start, start + WINDOW, start + WINDOW + EIGHTH]
-    assert len(ids(lane(past=1000 * DAY).kernel(), *(message(event(occurred_at=start), time=moment) for moment in times))) == 2
+    assert (
+        len(ids(lane(past=1000 * DAY).kernel(), *(message(event(occurred_at=start), time=moment) for moment in times)))
+        == 2
+    )
 
 
 def test_what_came_out_of_order_in_time_is_still_a_repeat() -> None:
@@ -182,7 +184,7 @@ def test_what_the_plan_no_longer_has_is_passed_over() -> None:
 )
 def test_a_state_record_that_is_not_ours_is_refused_with_what_to_do(key: bytes, value: bytes, found: str) -> None:
     kernel = lane().kernel()
-    with pytest.raises(ValueError, match="lane market.price_report: slice 0: ") as caught:
+    with pytest.raises(ValueError, match=r"lane market\.price_report: slice 0: ") as caught:
         kernel.restore(LANE, 0, key, value)
     assert found in str(caught.value)
 

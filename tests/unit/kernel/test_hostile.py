@@ -7,7 +7,6 @@ import time
 from typing import Any
 
 import pytest
-
 from tests.unit.kernel.support import (
     DAY,
     NOW,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 from gebus_kernel import Kernel, Step
-
 from tests.unit.kernel.support import SCHEMA, Fake, Lane, dead, event, message, records
 
 BAD = Fake(b"\1nonsense", None)
