@@ -216,10 +216,11 @@ def values(step: Step, topic: str = "feed.cdc.masks") -> list[bytes]:
 def records(step: Step, read: Mapping[str, Any] = SCHEMA, topic: str = "feed.cdc.masks") -> list[dict[str, Any]]:
     """The delivered records of one feed topic, as fastavro reads them."""
     parsed = fastavro.parse_schema(dict(read))
-    found = []
+    found: list[dict[str, Any]] = []
     for value in values(step, topic):
         stream = io.BytesIO(value[5:])
-        found.append(fastavro.schemaless_reader(stream, parsed, None))
+        record: Any = fastavro.schemaless_reader(stream, parsed, None)
+        found.append(record)
         assert stream.read() == b""
     return found
 

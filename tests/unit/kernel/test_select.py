@@ -90,7 +90,9 @@ def test_a_date_is_cut_to_its_unit(unit: str, first: int) -> None:
 
 
 def test_an_instant_is_cut_to_its_unit_and_floored_before_1970_too() -> None:
-    cut = lambda value, unit: masked(INSTANT, "long", {"kind": "instant", "unit": unit}, value)  # noqa: E731 - four uses
+    def cut(value: int, unit: str) -> Any:
+        return masked(INSTANT, "long", {"kind": "instant", "unit": unit}, value)
+
     assert cut(1_580_601_723_004, "day") == 1_580_601_600_000
     assert cut(1_580_601_723_004, "month") == 1_580_515_200_000
     assert cut(-1, "year") == -31_536_000_000
