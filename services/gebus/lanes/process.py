@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import signal
 import sys
@@ -93,6 +94,28 @@ def log_to_stderr(slot: int) -> None:
     )
     for chatty in ("httpx", "kafka"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(OnceInAWhile())
+
+
+class OnceInAWhile(logging.Filter):
+    """Lets the same message through once in ten seconds: a client whose broker is gone says so hundreds of times."""
+
+    _SECONDS = 10.0
+    _MESSAGES = 1_000
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        said = (record.name, record.getMessage())
+        fresh = record.created - self._said.get(said, -math.inf) >= self._SECONDS
+        if fresh:
+            if len(self._said) >= self._MESSAGES:
+                self._said.clear()
+            self._said[said] = record.created
+        return fresh
 
 
 def _stop_on_signals(stop: threading.Event) -> None:
