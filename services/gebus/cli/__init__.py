@@ -18,6 +18,7 @@ def build() -> typer.Typer:
         name="gebus",
         help="An event bus between enterprises and government.",
         no_args_is_help=True,
+        rich_markup_mode="rich" if sys.stdout.isatty() else None,  # boxes are for people; a pipe gets plain lines
         add_completion=False,
         pretty_exceptions_enable=False,
     )
