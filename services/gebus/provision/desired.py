@@ -18,6 +18,8 @@ FEED_PREFIX, DEAD_PREFIX = "feed.", "dead."
 _READ: tuple[Operation, ...] = ("read", "describe")
 _WRITE: tuple[Operation, ...] = ("write", "describe")
 _DAY = timedelta(days=1)
+_QUIET = timedelta(days=35)
+"""How long a slice may be quiet before its account begins again from nothing."""
 
 Place = tuple[str, tuple[str | int, ...]]
 """A file of the catalogue and the key path in it that asked for something."""
@@ -87,7 +89,7 @@ def _lane_topics(lanes: Sequence[LanePlan]) -> Iterator[tuple[Topic, Place]]:
     for lane in lanes:
         windows = [timedelta(milliseconds=table.window_ms) for table in lane.tables]
         # An entry counts for its window and at most an eighth of it more; a day covers the log's own pace of trimming.
-        retention = max(windows, default=timedelta(0)) * 9 / 8 + _DAY
+        retention = max(max(windows, default=timedelta(0)) * 9 / 8 + _DAY, _QUIET)
         place: Place = (f"topics/{lane.source.name}.yaml", ("partitions",))
         yield Topic(state_topic(lane.name), lane.partitions, _config(retention)), place
         for feed in lane.feeds:
