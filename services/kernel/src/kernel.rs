@@ -13,6 +13,9 @@ use crate::source::{Scratch, Stop};
 pub const LATENCY_BOUNDS_MS: [i64; 14] =
     [5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000];
 
+/// The bytes for deliveries that are kept from batch to batch.
+const MOST_ARENA: usize = 32 << 20;
+
 /// One record of a batch, on its lane and topic by number.
 #[derive(Clone, Copy)]
 pub struct Record<'a> {
@@ -58,9 +61,10 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Makes ready for the next batch; the buffers keep their room.
+    /// Makes ready for the next batch; the buffers keep their room, but not that of a batch beyond the usual.
     pub fn clear(&mut self) {
         self.arena.clear();
+        self.arena.shrink_to(MOST_ARENA);
         self.outputs.clear();
         self.dead.clear();
         self.blocked.clear();
