@@ -105,6 +105,22 @@ def test_workers_killed_at_any_moment_lose_and_repeat_nothing(bed: Bed, tmp_path
     assert load.verdict(tmp_path / "history.jsonl") == []
 
 
+def test_slices_that_move_between_workers_under_load_lose_and_repeat_nothing(bed: Bed, tmp_path: Path) -> None:
+    load = Load(bed)
+    with bed.worker(0) as first:
+        first.wait_live()
+        load.wave(400)
+        with bed.worker(1) as second, bed.worker(2) as third:
+            while not (" restored: " in second.said and " restored: " in third.said):
+                load.wave(200, repeats=50)
+            load.wave(400, repeats=100)
+            all_taken(load)
+            second.stop()
+            load.wave(400, repeats=100)
+        all_taken(load)
+    assert load.verdict(tmp_path / "history.jsonl") == []
+
+
 def test_a_worker_that_stood_still_delivers_nothing_that_another_did(bed: Bed, tmp_path: Path) -> None:
     """SIGSTOP for longer than the group waits: the other worker takes the slices over, the sleeper gives them up."""
     load = Load(bed)

@@ -38,7 +38,7 @@ PATIENCE = 90.0
 """Seconds after which a condition is taken never to hold; a killed worker's slices are given away after 6."""
 
 
-def wait_until(condition: Callable[[], bool], what: str, seconds: float = PATIENCE, step: float = 0.1) -> None:
+def wait_until(condition: Callable[[], bool], what: str, seconds: float = PATIENCE, step: float = 0.3) -> None:
     """Wait for a condition; AssertionError that says which one did not hold."""
     deadline = time.monotonic() + seconds
     tick = threading.Event()
