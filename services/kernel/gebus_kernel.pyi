@@ -2,8 +2,11 @@
 """The part of gebus that touches the bytes of a batch: no I/O, no clock, no threads."""
 
 from collections.abc import Sequence
-from typing import ClassVar, Protocol, final
+from typing import ClassVar, Protocol, final, type_check_only
 
+__all__ = ["Account", "Blocked", "Dead", "Kernel", "Step"]
+
+@type_check_only
 class Message(Protocol):
     """What the kernel reads of a `confluent_kafka.Message`; anything with these methods will do.
 
@@ -88,7 +91,7 @@ class Kernel:
     LATENCY_BOUNDS_MS: ClassVar[tuple[int, ...]]
     """The upper bounds of the buckets that `commit` counts in; one more bucket takes what lies above the last."""
 
-    def __init__(self, plans: Sequence[str]) -> None:
+    def __new__(cls, plans: Sequence[str]) -> Kernel:
         """Compile the lane plans (JSON, see README.md)."""
 
     def add_writer_schema(self, source: str, schema_id: int, schema: str) -> None:
