@@ -28,9 +28,11 @@ def build() -> typer.Typer:
 
 
 def main() -> None:
-    """Run the command; an error that gebus foresaw ends with its message and exit status 1."""
+    """Run the command; an error that gebus foresaw ends with its message and exit status 1, Ctrl-C with 130."""
     try:
         build()()
     except GebusError as error:
         sys.stderr.write(f"gebus: {error}\n")
         raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

@@ -129,7 +129,11 @@ impl Source {
             body = rewritten;
         }
         let fields = Fields { body, offsets };
-        self.rules.check(&fields, arrival).map_err(|(reason, place)| dead(reason, place))?;
+        self.rules.check(&fields, arrival).map_err(|(reason, place)| Stop::Dead {
+            reason: reason.name().to_owned(),
+            detail: self.rules.detail(reason, &fields, arrival),
+            place: place.to_owned(),
+        })?;
         Ok(fields)
     }
 }

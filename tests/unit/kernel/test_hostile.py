@@ -94,6 +94,11 @@ def test_each_bad_record_has_its_reason_and_costs_no_other(case: str) -> None:
     assert "13812345678" not in step.dead[0].detail
 
 
+def test_a_wrong_time_is_told_with_what_is_allowed() -> None:
+    step = Lane().kernel().step([changed(occurred_at=NOW + 3_600_001)])
+    assert f"found {NOW + 3_600_001}, allowed {NOW - 30 * DAY} to {NOW + 3_600_000}" in step.dead[0].detail
+
+
 def test_the_limits_of_time_and_length_are_inclusive() -> None:
     edge = [
         changed(occurred_at=NOW - 30 * DAY),
