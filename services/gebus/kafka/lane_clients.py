@@ -15,6 +15,8 @@ TRANSACTION_SECONDS = 15
 """A dead worker's open transaction holds every reader back for so long at most."""
 
 _log = logging.getLogger(__name__)
+# Where nobody configured logging, Python would print warnings all the same: hundreds while a broker is gone.
+_log.addHandler(logging.NullHandler())
 
 _PREFETCH = {
     # After the queue was full: the default of a second starves a fast consumer, a few milliseconds make librdkafka's

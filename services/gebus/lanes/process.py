@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,10 +26,10 @@ from gebus.lanes.places import Lanes
 from gebus.lanes.ports import SystemClock
 from gebus.lanes.schemas import WriterSchemas
 from gebus.lanes.settings import PRINCIPAL, LaneSettings
-from gebus.lanes.supervisor import EXIT_FENCED
+from gebus.lanes.supervisor import EXIT_DENIED, EXIT_FENCED
 from gebus.lanes.token_keys import master_secret
 from gebus.lanes.worker import Worker
-from gebus.model.errors import GebusError
+from gebus.model.errors import Denied, GebusError
 from gebus.plan import lanes
 
 _log = logging.getLogger(__name__)
@@ -80,42 +78,14 @@ def exit_status(run: Callable[[], None], slot: int) -> int:
     except Fenced as error:
         _log.error("slot %d: %s", slot, error)
         return EXIT_FENCED
+    except Denied as error:
+        _log.error("slot %d: %s", slot, error)
+        return EXIT_DENIED
     except GebusError as error:
         _log.error("slot %d: %s", slot, error)
         return 1
     _log.info("slot %d: stopped", slot)
     return 0
-
-
-def log_to_stderr(slot: int) -> None:
-    """Let this process's messages say which slot they come from."""
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format=f"%(asctime)s %(levelname)s slot {slot} %(name)s: %(message)s"
-    )
-    for chatty in ("httpx", "kafka"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(OnceInAWhile())
-
-
-class OnceInAWhile(logging.Filter):
-    """Lets the same message through once in ten seconds: a client whose broker is gone says so hundreds of times."""
-
-    _SECONDS = 10.0
-    _MESSAGES = 1_000
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._said: dict[tuple[str, str], float] = {}
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        said = (record.name, record.getMessage())
-        fresh = record.created - self._said.get(said, -math.inf) >= self._SECONDS
-        if fresh:
-            if len(self._said) >= self._MESSAGES:
-                self._said.clear()
-            self._said[said] = record.created
-        return fresh
 
 
 def _stop_on_signals(stop: threading.Event) -> None:

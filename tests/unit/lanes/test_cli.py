@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from gebus.cli import build
 from gebus.cli import lanes as group
 from gebus.lanes.accounts import Counts, Row
 from gebus.lanes.dead_letters import dead_letter, read_dead_letter
+from gebus.lanes.supervisor import Supervisor
 from gebus.model.errors import ContractError, GebusError, NotFound, StackError
 
 SCHEMAS = Path(__file__).parents[3] / "schemas"
@@ -48,6 +50,36 @@ def test_an_unknown_contract_names_the_nearest(tmp_path: Path) -> None:
 def test_a_number_out_of_range_is_a_usage_error(words: tuple[str, ...], tmp_path: Path) -> None:
     result = CliRunner().invoke(build(), words, env={"GEBUS_HOME": str(tmp_path)})
     assert result.exit_code == 2
+
+
+@pytest.mark.parametrize(("words", "ports"), [((), [9464, 9465]), (("--metrics-port", "9000"), [9000, 9001])])
+def test_every_worker_has_an_endpoint(
+    words: tuple[str, ...], ports: list[int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert commands_of_workers(monkeypatch, tmp_path, *words) == [["--metrics-port", str(port)] for port in ports]
+
+
+def test_metrics_can_be_had_by_nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert commands_of_workers(monkeypatch, tmp_path, "--metrics-port", "0") == [[], []]
+
+
+def commands_of_workers(monkeypatch: pytest.MonkeyPatch, home: Path, *words: str) -> list[list[str]]:
+    """What two workers are told of their metrics, by a supervisor that only starts them."""
+    started: list[list[str]] = []
+
+    class StartsEach(Supervisor):
+        def run(self, stopping: object, wait: object) -> None:
+            del stopping, wait
+            for slot in range(2):
+                self._spawn(slot, 0)
+
+    monkeypatch.setattr("gebus.lanes.supervisor.Supervisor", StartsEach)
+    monkeypatch.setattr("gebus.lanes.supervisor.spawn_worker", started.append)
+    monkeypatch.setattr("gebus.kafka.lane_clients.require_answer", lambda *_: None)
+    monkeypatch.setattr(group.Connection, "load", lambda *_: None)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    run("run", "lanes", "--workers", "2", *words, home=home)
+    return [command[command.index("0", command.index("--restarts")) + 1 :] for command in started]
 
 
 def test_the_group_explains_itself(tmp_path: Path) -> None:

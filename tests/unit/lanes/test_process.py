@@ -7,9 +7,10 @@ import logging
 import pytest
 
 from gebus.lanes.errors import Fenced
-from gebus.lanes.process import OnceInAWhile, exit_status
-from gebus.lanes.supervisor import EXIT_FENCED
-from gebus.model.errors import Denied, GebusError
+from gebus.lanes.messages import OnceInAWhile
+from gebus.lanes.process import exit_status
+from gebus.lanes.supervisor import EXIT_DENIED, EXIT_FENCED
+from gebus.model.errors import Denied, GebusError, NotFound
 
 
 def said(message: str, at: float) -> logging.LogRecord:
@@ -31,7 +32,13 @@ def test_a_flood_of_different_messages_is_remembered_within_bounds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "status"), [(None, 0), (Fenced("fenced while producing"), EXIT_FENCED), (Denied("no right"), 1)]
+    ("error", "status"),
+    [
+        (None, 0),
+        (Fenced("fenced while producing"), EXIT_FENCED),
+        (Denied("no right"), EXIT_DENIED),
+        (NotFound("no topic"), 1),
+    ],
 )
 def test_the_exit_status_says_how_a_worker_ended(
     error: GebusError | None, status: int, caplog: pytest.LogCaptureFixture
