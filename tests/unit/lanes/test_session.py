@@ -193,6 +193,24 @@ def test_partitions_that_are_revoked_are_committed_first(bench: Bench) -> None:
     assert set(bench.kernels.made[-1].slices) == {1}
 
 
+def test_slices_that_come_and_go_are_said_once_and_empty_ones_are_no_news(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    original, turns = FakeConsumer.consume, [0]
+
+    def consume(self, num_messages, timeout):
+        turns[0] += 1
+        if turns[0] == 30:
+            self.take([PLACES[0], PLACES[2]])
+        return original(self, num_messages, timeout)
+
+    with pytest.MonkeyPatch.context() as patch, caplog.at_level("INFO", "gebus.lanes"):
+        patch.setattr(FakeConsumer, "consume", consume)
+        bench.run()
+    said = [record.getMessage() for record in caplog.records]
+    assert said == ["gained slices a.b/0, a.b/1; 2 are live", "lost slices a.b/0; 1 are live"]
+
+
 def test_offsets_of_a_member_that_the_group_gave_up_are_refused_and_redone(bench: Bench) -> None:
     bench.publish("one")
 
