@@ -25,7 +25,7 @@ _PREFETCH = {
     "queued.min.messages": 100_000,
     "queued.max.messages.kbytes": 64 << 10,
     "fetch.wait.max.ms": 100,
-    "max.partition.fetch.bytes": 4 << 20,
+    "max.partition.fetch.bytes": 1 << 20,
 }
 _NETWORK = {
     "socket.keepalive.enable": True,
