@@ -29,6 +29,7 @@ class Slices:
         self._live: set[Slice] = set()
         self._known: set[Slice] = set()
         self._live_inputs: tuple[Place, ...] = ()
+        self._told: set[Slice] = set()
 
     @property
     def live(self) -> Collection[Slice]:
@@ -53,7 +54,6 @@ class Slices:
         """These partitions go elsewhere, and with them their slices; what they held uncommitted is lost."""
         self._assigned.difference_update(places)
         self._count_whole()
-        lost = self._live - self._whole
         for owned in self._known - self._whole:
             self._known.discard(owned)
             self._restorer.drop(owned)
@@ -64,7 +64,7 @@ class Slices:
                 if rest:
                     with told(f"pausing slice {owned}"):
                         self._consumer.pause(kafka(rest))
-        self._changed("lost", lost)
+        self._changed()
 
     def restore_some(self, seconds: float) -> None:
         """Restore for about so long, and begin to read what is complete."""
@@ -76,13 +76,18 @@ class Slices:
             with told(f"resuming slice {owned}"):
                 self._consumer.resume(kafka(self._lanes.inputs(owned)))
         self._live.update(done)
-        self._changed("gained", done)
+        if done:
+            self._changed()
 
     def _count_whole(self) -> None:
         touched = {self._lanes.slice(place) for place in self._assigned}
         self._whole = {owned for owned in touched if self._lanes.inputs(owned) <= self._assigned}
 
-    def _changed(self, how: str, which: Collection[Slice]) -> None:
-        if which:
-            self._live_inputs = tuple(sorted(place for owned in self._live for place in self._lanes.inputs(owned)))
-            _log.info("%s slices %s; %d are live", how, ", ".join(map(str, sorted(which))), len(self._live))
+    def _changed(self) -> None:
+        self._live_inputs = tuple(sorted(place for owned in self._live for place in self._lanes.inputs(owned)))
+        # Once none waits any more: a start would otherwise be a line for each slice.
+        if not self.waiting:
+            for how, which in (("gained", self._live - self._told), ("lost", self._told - self._live)):
+                if which:
+                    _log.info("%s slices %s; %d are live", how, ", ".join(map(str, sorted(which))), len(self._live))
+            self._told = set(self._live)

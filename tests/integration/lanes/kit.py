@@ -108,7 +108,7 @@ class Bed:
         return {**self.stack.env, "GEBUS_CATALOGUE": str(self.root)}
 
     def gebus(self, *arguments: str) -> Result:
-        """Run a `gebus` command on this catalogue and this stack, in this process: a new one would import for seconds."""
+        """Run a `gebus` command on this catalogue and stack, in this process: a new one would import for seconds."""
         return CliRunner().invoke(build(), arguments, env=self.env)
 
     def apply(self) -> None:

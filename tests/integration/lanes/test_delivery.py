@@ -42,7 +42,7 @@ def assert_accounts(bed: Bed, *, taken: int, dead: int = 0) -> None:
 
 def test_feeds_of_one_source_get_each_what_it_may_have(bed: Bed) -> None:
     publish_all(bed)
-    with bed.workers() as running:
+    with bed.worker() as running:
         running.wait_live()
         wait_taken(bed, 270)
     everything = {one["event_id"]: one for one in bed.feed("all")}
@@ -141,7 +141,7 @@ def poison(bed: Bed) -> dict[str, bytes | None]:
 
 def test_poison_of_every_kind_costs_no_other_record(bed: Bed) -> None:
     kinds = poison(bed)
-    with bed.workers() as running:
+    with bed.worker() as running:
         running.wait_live()
         with bed.publisher() as producer:
             for number, value in enumerate(kinds.values()):
@@ -171,7 +171,7 @@ def test_a_partition_stops_at_the_ceiling_of_dead_letters_and_the_others_go_on(
     make_bed: Callable[..., Bed],
 ) -> None:
     bed = make_bed(in_a_row=5)
-    with bed.workers() as running:
+    with bed.worker() as running:
         running.wait_live()
         for _ in range(8):
             bed.publish_bytes(b"poison", key=b"e")
@@ -188,7 +188,7 @@ def test_the_accounts_are_shown_to_people_and_machines(bed: Bed) -> None:
     nothing = bed.gebus("accounts")
     assert (nothing.exit_code, nothing.stdout.split(";")[0]) == (0, "no lane has committed anything yet")
     publish_all(bed)
-    with bed.workers() as running:
+    with bed.worker() as running:
         running.wait_live()
         wait_taken(bed, 270)
         metrics = running.metrics()
