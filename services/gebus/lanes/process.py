@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -64,6 +65,7 @@ def run_worker(options: WorkerOptions) -> None:
             slot=options.slot, clock=clock, settings=settings, crash=crash,
         )  # fmt: skip
         try:
+            gc.freeze()  # what the start has made lives as long as the process: no collection need look at it
             worker.run(stop.is_set, stop.wait)
         finally:
             schemas.close()
