@@ -20,6 +20,7 @@ from rich.table import Table
 from gebus import plan
 from gebus.catalogue import load
 from gebus.catalogue.documents import nearest
+from gebus.cli._options import CatalogueOption
 from gebus.kafka import Connection
 from gebus.lanes.settings import PRINCIPAL
 from gebus.model.errors import GebusError, NotFound
@@ -36,7 +37,6 @@ _SHOWN = 200
 _METRICS_PORT = 9464
 """Where exporters of OpenTelemetry answer Prometheus."""
 
-Root = Annotated[Path, typer.Option("--catalogue", envvar="GEBUS_CATALOGUE", help="The directory of the catalogue.")]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for machines.")]
 
 
@@ -53,7 +53,7 @@ def register(app: typer.Typer) -> None:
 
 def run_lanes_command(
     *,
-    root: Root = Path("schemas"),
+    root: CatalogueOption = Path("schemas"),
     workers: Annotated[int, typer.Option(min=1, max=64, help="Worker processes; a slice is worked on by one.")] = 1,
     metrics_port: Annotated[
         int,
@@ -100,7 +100,7 @@ def run_lanes_command(
     supervisor.run(stop.is_set, stop.wait)
 
 
-def accounts_command(*, root: Root = Path("schemas"), as_json: AsJson = False) -> None:
+def accounts_command(*, root: CatalogueOption = Path("schemas"), as_json: AsJson = False) -> None:
     """Show what became of every record, by topic and feed, as the lanes committed it.
 
     For each feed: taken = delivered + filtered + duplicate + withheld + dead; of a source, taken and dead. Exit status
@@ -122,9 +122,9 @@ def accounts_command(*, root: Root = Path("schemas"), as_json: AsJson = False) -
 
 
 def dead_letters_command(
-    contract: Annotated[str, typer.Argument(metavar="CONTRACT", help="The topic contract, as in market.price_report.")],
+    contract: Annotated[str, typer.Argument(metavar="TOPIC", help="The topic contract, as in market.price_report.")],
     *,
-    root: Root = Path("schemas"),
+    root: CatalogueOption = Path("schemas"),
     limit: Annotated[int, typer.Option(min=1, help="The newest so many.")] = 20,
     as_json: AsJson = False,
 ) -> None:
