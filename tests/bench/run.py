@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -115,7 +116,8 @@ def asdict_values(outcome: Outcome) -> tuple[object, ...]:
 
 def _write_task(system: System, source: Source, connection: Connection, directory: Path, report: Path) -> Path:
     state = directory / "state"
-    state.mkdir(exist_ok=True)
+    shutil.rmtree(state, ignore_errors=True)  # what an earlier run has seen would all be repeats
+    state.mkdir()
     path = directory / "task.json"
     task = {
         "bootstrap": connection.bootstrap,
