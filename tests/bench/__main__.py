@@ -14,7 +14,7 @@ from tests.bench.cluster import Cluster
 from tests.bench.errors import BenchError
 from tests.bench.report import as_json, draw, print_table
 from tests.bench.run import Row, Source, run
-from tests.bench.systems import Place, System, chosen, gebus
+from tests.bench.systems import Place, System, chosen, gebus, warm_up
 from tests.bench.workload import FEED_SUBJECT, SOURCE, SOURCE_SUBJECT, Oracle, encode, key_of, reports
 
 from gebus.kafka.connection import Connection
@@ -46,14 +46,14 @@ def measure(
     rows, failures = [], 0
     with stack(place, port_base) as connection:
         cluster = Cluster(connection)
-        sources: dict[int, Source] = {}
+        console.print(f"publishing {events:,} events", highlight=False)
+        sources = {events: publish(events, SOURCE, connection, cluster)}
+        console.print("warming the broker", highlight=False)
+        run(warm_up(), sources[events], place, connection, cluster)
         for system in systems:
             count = min(events, system.events or events)
             if count not in sources:
-                console.print(f"publishing {count:,} events", highlight=False)
-                sources[count] = publish(
-                    count, SOURCE if count == events else f"{SOURCE}.first-{count}", connection, cluster
-                )
+                sources[count] = publish(count, f"{SOURCE}.first-{count}", connection, cluster)
             console.print(f"running {system.name}", highlight=False)
             try:
                 rows.append(run(system, sources[count], place, connection, cluster))
