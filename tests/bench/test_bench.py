@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +16,8 @@ from tests.bench.__main__ import main, measure
 from tests.bench.errors import BenchError
 from tests.bench.report import as_json, draw, print_table
 from tests.bench.run import Row, check
-from tests.bench.systems import Place, System, chosen
-from tests.bench.workload import SCHEMA, Digest, Oracle, Outcome, encode, key_of, plain, reports
+from tests.bench.systems import Place, System, chosen, gebus
+from tests.bench.workload import CATALOGUE, SCHEMA, Digest, Oracle, Outcome, encode, key_of, plain, reports
 from tests.running_stack import free_ports
 
 from gebus.stack.artifacts import cache
@@ -103,6 +104,13 @@ def test_a_result_is_a_table_a_picture_and_json(tmp_path: Path) -> None:
     assert [line["system"] for line in json.loads(as_json(rows))] == ["gebus-lane", "faust"]
     draw(rows, tmp_path / "w1.png")
     assert (tmp_path / "w1.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("command", ["check", "test"])
+def test_the_catalogue_of_the_bench_keeps_the_rules_and_its_case_holds(command: str) -> None:
+    words = [*gebus(command), "--catalogue", str(CATALOGUE)]
+    result = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 @pytest.mark.stack
