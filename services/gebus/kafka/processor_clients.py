@@ -1,0 +1,106 @@
+"""Clients for processors: Faust (aiokafka), with the settings that gebus promises by. Only they import this module."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import faust
+from faust.auth import SASLCredentials
+from faust.transport.drivers import aiokafka as driver
+from mode.supervisors import CrashingSupervisor
+
+from gebus.kafka.connection import Connection
+from gebus.kafka.edge import open_consumer
+
+_SESSION_SECONDS = 10
+"""A killed processor's partitions are given away after so long."""
+_ACKNOWLEDGED_SECONDS = 60
+"""A record without acknowledgement after so long ends the processor, which then begins where it was."""
+
+
+class AcknowledgedTable(faust.Table[Any, Any]):
+    """A table whose last change can be waited for.
+
+    Faust gives a change to its producer and commits offsets without knowing what became of it: after a crash the table
+    could lack a record that is not read again.
+    """
+
+    sent: Any = None
+
+    def send_changelog(self, *arguments: Any, **options: Any) -> Any:
+        """As Faust's, and remembered in `sent`."""
+        self.sent = super().send_changelog(*arguments, **options)
+        return self.sent
+
+
+def require_access(connection: Connection, topics: Sequence[str]) -> None:
+    """Log in and look at the topics once: Denied or Unavailable within 10 seconds.
+
+    Faust itself waits for ever, for a broker as for a topic that it may not see.
+    """
+    open_consumer(connection, None, topics).close()
+
+
+def open_app(connection: Connection, group: str) -> Any:
+    """A Faust app that is a member of `group`; made inside the running event loop.
+
+    Promised: committed records alone; nothing is made on the broker, and nothing listens on a port; a send is
+    acknowledged by all in-sync replicas or failed within a minute; an agent that fails ends the app, and the record
+    that it failed on is not committed. Not promised: that anybody answers; see `require_access`.
+    """
+    context = connection.trust()
+    credentials = SASLCredentials(
+        username=connection.principal,
+        password=connection.password.get_secret_value(),
+        ssl_context=context,
+        mechanism="SCRAM-SHA-512",
+    )
+    app = faust.App(
+        group,
+        broker=[f"kafka://{server.strip()}" for server in connection.bootstrap.split(",")],
+        broker_credentials=credentials,
+        broker_client_id=f"gebus-{group}",
+        broker_session_timeout=_SESSION_SECONDS,
+        broker_heartbeat_interval=2.0,
+        broker_request_timeout=_ACKNOWLEDGED_SECONDS,
+        broker_commit_interval=1.0,
+        consumer_auto_offset_reset="earliest",
+        producer_acks=-1,
+        producer_request_timeout=_ACKNOWLEDGED_SECONDS,
+        producer_compression_type="lz4",
+        agent_supervisor=CrashingSupervisor,
+        stream_ack_exceptions=False,
+        stream_ack_cancelled_tasks=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        web_enabled=False,
+        web_in_thread=False,
+        store="memory://",
+        datadir=Path(tempfile.gettempdir()) / f"gebus-{group}",  # Faust makes it, and a store in memory leaves it empty
+    )
+    app.transport = _Transport(app.conf.broker_consumer, app)
+    return app
+
+
+class _CommittedThread(driver.AIOKafkaConsumerThread):
+    """Reads committed records alone: a feed also holds those of lanes' transactions that were aborted.
+
+    Faust asks for that only where it writes in transactions itself.
+    """
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._isolation_level = "read_committed"
+        return consumer
+
+
+class _Consumer(driver.Consumer):
+    def _new_consumer_thread(self) -> _CommittedThread:
+        return _CommittedThread(self, loop=self.loop, beacon=self.beacon)
+
+
+class _Transport(driver.Transport):
+    Consumer = _Consumer
