@@ -14,7 +14,7 @@ from gebus.cli._run import run_group
 from gebus.model.errors import GebusError
 
 _EXTRA = {"faust": "faust-streaming", "cramjam": "cramjam", "prometheus_client": "prometheus-client"}
-_CHATTY = ("faust", "mode", "aiokafka", "kafka", "httpx")
+_CHATTY = ("faust", "mode", "gebus.kafka.processor_clients", "aiokafka", "kafka", "httpx")
 
 Root = Annotated[Path, typer.Option("--catalogue", envvar="GEBUS_CATALOGUE", help="The directory of the catalogue.")]
 
