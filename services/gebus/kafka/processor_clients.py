@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +98,30 @@ class _CommittedThread(driver.AIOKafkaConsumerThread):
 
 
 class _Consumer(driver.Consumer):
+    """Resumes partitions when the flow is resumed, and not before.
+
+    When Faust has restored its tables it (1) resumes the partitions of the feed, (2) seeks to the committed offsets,
+    (3) empties the queues of the agents, and (4) resumes the flow. A record that is fetched between 2 and 3 would be
+    lost: it is thrown away with the queue, and not fetched again. Partitions that wait for 4 have nothing fetched.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self._waiting: set[Any] = set()
+        super().__init__(*arguments, **options)
+
+    def resume_partitions(self, tps: Iterable[Any]) -> None:
+        self._waiting.update(tps)
+
+    def pause_partitions(self, tps: Iterable[Any]) -> None:
+        paused = set(tps)
+        self._waiting -= paused
+        super().pause_partitions(paused)
+
+    def resume_flow(self) -> None:
+        waiting, self._waiting = self._waiting, set()
+        super().resume_partitions(waiting)
+        super().resume_flow()
+
     def _new_consumer_thread(self) -> _CommittedThread:
         return _CommittedThread(self, loop=self.loop, beacon=self.beacon)
 
