@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 from tests.conftest import RunningStack
@@ -17,4 +18,5 @@ def bed(stack: RunningStack) -> Iterator[Bed]:
     assert done.returncode == 0, done.stdout + done.stderr
     with made.lanes() as lanes:
         lanes.wait_for(" restored: ")
-        yield made
+        with closing(made):
+            yield made

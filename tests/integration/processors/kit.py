@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -27,7 +27,7 @@ FIRST = date(2020, 1, 1)
 GROUP = "yujing.early-warning"
 STATE_TOPIC = "gebus.processor.early-warning.state"
 FEED = "hubei-cdc/signals"
-PATIENCE = 40.0
+PATIENCE = 120.0
 
 Event = dict[str, Any]
 
@@ -102,9 +102,14 @@ class Running:
 
 @dataclass
 class Bed:
-    """The catalogue of the project, applied to the stack."""
+    """The catalogue of the project, applied to the stack. Close it."""
 
     stack: RunningStack
+    _open: ExitStack = field(default_factory=ExitStack)
+    _read_so_far: dict[str, tuple[Subscriber, list[Event]]] = field(default_factory=dict)
+
+    def close(self) -> None:
+        self._open.close()
 
     @property
     def env(self) -> dict[str, str]:
@@ -141,8 +146,11 @@ class Bed:
         return self._read("hubei-cdc", FEED, regions)
 
     def _read(self, party: str, feed: str, regions: Sequence[str]) -> list[Event]:
-        with Subscriber(self.stack.connection(party), [feed]) as subscriber:
-            records = [delivery.record for delivery in subscriber.read_to_end()]
+        if feed not in self._read_so_far:
+            subscriber = self._open.enter_context(Subscriber(self.stack.connection(party), [feed]))
+            self._read_so_far[feed] = (subscriber, [])
+        subscriber, records = self._read_so_far[feed]
+        records += [delivery.record for delivery in subscriber.read_to_end()]
         return [record for record in records if record["region"] in regions]
 
     def wait_signals(self, regions: Sequence[str], told: int) -> list[Event]:
