@@ -10,10 +10,12 @@ from typing import Any
 import faust
 from faust.auth import SASLCredentials
 from faust.transport.drivers import aiokafka as driver
+from kafka import TopicPartition
 from mode.supervisors import CrashingSupervisor
 
-from gebus.kafka.connection import Connection
+from gebus.kafka.connection import ANSWER_SECONDS, Connection
 from gebus.kafka.edge import open_consumer
+from gebus.kafka.errors import told
 
 _SESSION_SECONDS = 10
 """A killed processor's partitions are given away after so long."""
@@ -36,12 +38,17 @@ class AcknowledgedTable(faust.Table[Any, Any]):
         return self.sent
 
 
-def require_access(connection: Connection, topics: Sequence[str]) -> None:
-    """Log in and look at the topics once: Denied or Unavailable within 10 seconds.
+def require_access(connection: Connection, group: str, topics: Sequence[str]) -> None:
+    """Log in, look at the topics and at the group once: Denied or Unavailable within 10 seconds.
 
-    Faust itself waits for ever, for a broker as for a topic that it may not see.
+    Faust itself waits for ever: for a broker, a topic that it may not see, a group that it may not join.
     """
-    open_consumer(connection, None, topics).close()
+    consumer = open_consumer(connection, group, topics)
+    try:
+        with told(connection, f"looking at group {group}"):
+            consumer.committed(TopicPartition(topics[0], 0), timeout_ms=ANSWER_SECONDS * 1000)
+    finally:
+        consumer.close()
 
 
 def open_app(connection: Connection, group: str) -> Any:

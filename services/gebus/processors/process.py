@@ -52,7 +52,7 @@ def run_processor(options: ProcessorOptions) -> None:
     connection = Connection.load(processor.party)
     feed_topic = catalogue.feeds[processor.feed].kafka_topic
     published_topic = catalogue.topics[processor.publishes].kafka_topic(processor.party)
-    require_access(connection, (feed_topic, published_topic, processor.state_topic))
+    require_access(connection, processor.group, (feed_topic, published_topic, processor.state_topic))
     with ExitStack() as open_things:
         registry = open_things.enter_context(Registry(connection))
         metrics = Metrics(processor.processor, logic.outcomes)
