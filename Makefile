@@ -9,6 +9,7 @@ export PIP_CACHE_DIR := $(GEBUS_CACHE)/pip
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export CARGO_HOME := $(GEBUS_CACHE)/cargo
 export CARGO_TARGET_DIR := $(GEBUS_CACHE)/target
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 KERNEL := $(shell find services/kernel -name '*.rs' -o -name '*.toml' -o -name '*.pyi' 2>/dev/null)
 CHECKED := services connectors tests

@@ -1,17 +1,21 @@
+# ruff: noqa: A002 - a slice is what a worker owns, in every part of gebus
 """The part of gebus that touches the bytes of a batch: no I/O, no clock, no threads."""
 
 from collections.abc import Sequence
-from typing import ClassVar, Protocol, final
+from typing import ClassVar, Protocol, final, type_check_only
 
+__all__ = ["Account", "Blocked", "Dead", "Kernel", "Step"]
+
+@type_check_only
 class Message(Protocol):
     """What the kernel reads of a `confluent_kafka.Message`; anything with these methods will do.
 
-    `timestamp` is (2, milliseconds): a record whose time is not the log's own append time is refused.
+    `timestamp` is (2, milliseconds): a message whose time is not the log's own append time, such as a client error in a
+    message's place, is refused.
     """
 
-    def topic(self) -> str: ...
-    def partition(self) -> int: ...
-    def offset(self) -> int: ...
+    def topic(self) -> str | None: ...
+    def partition(self) -> int | None: ...
     def key(self) -> bytes | None: ...
     def value(self) -> bytes | None: ...
     def timestamp(self) -> tuple[int, int]: ...
@@ -87,7 +91,7 @@ class Kernel:
     LATENCY_BOUNDS_MS: ClassVar[tuple[int, ...]]
     """The upper bounds of the buckets that `commit` counts in; one more bucket takes what lies above the last."""
 
-    def __init__(self, plans: Sequence[str]) -> None:
+    def __new__(cls, plans: Sequence[str]) -> Kernel:
         """Compile the lane plans (JSON, see README.md)."""
 
     def add_writer_schema(self, source: str, schema_id: int, schema: str) -> None:

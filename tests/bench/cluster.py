@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 
 from confluent_kafka import (
@@ -21,6 +22,7 @@ from tests.bench.workload import PARTITIONS, Digest
 from gebus.kafka.connection import Connection
 
 _PATIENCE = 30.0
+_LOOK_EVERY = 0.2
 _CRITICAL = 2
 
 
@@ -109,10 +111,12 @@ class Cluster:
             consumer.close()
 
     def _read(self, consumer: Consumer, topic: str) -> Digest:
-        found, ended = Digest(), 0
+        found, ended, deadline = Digest(), 0, time.monotonic() + _PATIENCE
         while ended < PARTITIONS:
-            messages = consumer.consume(1_000, _PATIENCE)
-            if not messages:
+            messages = consumer.consume(1_000, _LOOK_EVERY)
+            if messages:
+                deadline = time.monotonic() + _PATIENCE
+            elif time.monotonic() > deadline:
                 raise BenchError(f"{topic}: its end cannot be read; is a transaction open?")
             for message in messages:
                 error = message.error()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -15,7 +16,7 @@ from tests.bench.cluster import Cluster
 from tests.bench.errors import BenchError
 from tests.bench.meter import Usage, usage
 from tests.bench.systems import Place, System, duplicates_of_lane
-from tests.bench.workload import PARTITIONS, SCHEMA, Outcome
+from tests.bench.workload import PARTITIONS, SCHEMA, Outcome, plain
 
 from gebus.kafka.connection import Connection
 
@@ -115,7 +116,8 @@ def asdict_values(outcome: Outcome) -> tuple[object, ...]:
 
 def _write_task(system: System, source: Source, connection: Connection, directory: Path, report: Path) -> Path:
     state = directory / "state"
-    state.mkdir(exist_ok=True)
+    shutil.rmtree(state, ignore_errors=True)  # what an earlier run has seen would all be repeats
+    state.mkdir()
     path = directory / "task.json"
     task = {
         "bootstrap": connection.bootstrap,
@@ -126,7 +128,7 @@ def _write_task(system: System, source: Source, connection: Connection, director
         "source": source.topic,
         "output": system.output,
         "events": source.events,
-        "schema": SCHEMA,
+        "schema": plain(SCHEMA),
         "feed_schema_id": source.feed_schema_id,
         "state": str(state),
         "report": str(report),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,8 @@ from tests.bench.errors import BenchError
 from tests.bench.workload import CATALOGUE, FEED
 
 HERE = Path(__file__).parent
+QUIX_PINS = HERE / "quix.constraints.txt"
+POM = HERE / "kafka_streams" / "pom.xml"
 PREPARE_SECONDS = 600
 
 
@@ -107,7 +110,7 @@ def _kafka_streams(place: Place) -> list[str]:
     _run(
         [
             maven, "-q", "-B",
-            "-f", str(HERE / "kafka_streams" / "pom.xml"),
+            "-f", str(POM),
             f"-Dmaven.repo.local={place.cache / 'bench-maven'}",
             f"-Dbench.directory={target}",
             "package",
@@ -123,9 +126,17 @@ def _kafka_streams(place: Place) -> list[str]:
     ]
 
 
+def _pinned(path: Path, before: str) -> str:
+    """The version that stands behind these words in a file of pins."""
+    found = re.search(re.escape(before) + r"\s*([0-9][0-9.]*)", path.read_text("utf-8"))
+    if found is None:
+        raise BenchError(f"{path}: no version stands behind {before!r}")
+    return found[1]
+
+
 def _quix(place: Place) -> list[str]:
     """Installed by hash into an environment of its own, once for each state of its pins."""
-    pins = HERE / "quix.constraints.txt"
+    pins = QUIX_PINS
     home = place.cache / "bench-venv" / sha256(pins.read_bytes()).hexdigest()[:16]
     python, ready = home / "bin" / "python", home / ".ready"
     if not ready.exists():
@@ -140,13 +151,14 @@ def _quix(place: Place) -> list[str]:
 
 def all_systems() -> tuple[System, ...]:
     """In the order in which they run: the one of interest first, so that no peer has warmed the broker for it."""
-    confluent = f"{version('confluent-kafka')} + fastavro {version('fastavro')}"
+    confluent = f"{version('confluent-kafka')}, fastavro {version('fastavro')}"
+    streams = _pinned(POM, "<artifactId>kafka-streams</artifactId>\n      <version>")
     return (
         System("gebus-lane", version("gebus"), "exactly once, 100 ms", _lane, lane=True),
-        System("kafka-streams-memory", "4.3.1", "exactly once, 100 ms", _kafka_streams, store="memory"),
-        System("kafka-streams-rocksdb", "4.3.1", "exactly once, 100 ms", _kafka_streams, store="rocksdb"),
+        System("kafka-streams-memory", streams, "exactly once, 100 ms", _kafka_streams, store="memory"),
+        System("kafka-streams-rocksdb", streams, "exactly once, 100 ms", _kafka_streams, store="rocksdb"),
         System("confluent-kafka-loop", confluent, "at least once, 100 ms", partial(_program, "bare_loop")),
-        System("quix-streams", "3.28.1", "exactly once, 100 ms", _quix),
+        System("quix-streams", _pinned(QUIX_PINS, "\nquixstreams=="), "exactly once, 100 ms", _quix),
         System(
             "faust",
             version("faust-streaming"),

@@ -206,29 +206,41 @@ def test_a_second_member_takes_a_share_and_nothing_is_missed(make, bus: Bus) -> 
                 thread.join(30)
 
 
+def read_until(sink: Sink, wanted: set[int]) -> list[Read]:
+    """Records, none of them settled, until these numbers were among them."""
+    found: list[Read] = []
+    end = time.monotonic() + 40
+    while not wanted <= set(numbers(found)):
+        assert time.monotonic() < end, f"{wanted - set(numbers(found))} did not come; got {found}"
+        found += sink.read()
+    return found
+
+
 def test_a_rebalance_does_not_pass_over_what_is_unsettled(make, bus: Bus) -> None:
     """kafka-python goes on reading after its position where a partition stays with a member: the record that was
     unsettled when the rebalance came must hold the stored position back all the same.
     """
+    old, middle, new = set(range(20)), set(range(100, 120)), set(range(200, 220))
     with bus.delivering() as deliver:
-        old = [bus.feed_value(number) for number in range(20)]
-        deliver({0: old[:10], 1: old[10:]})
+
+        def deliver_to_both(wanted: set[int]) -> None:
+            values = [bus.feed_value(number) for number in sorted(wanted)]
+            deliver({0: values[:10], 1: values[10:]})
+
+        deliver_to_both(old)
         first = make()
-        read(first, 20, settle=False)
+        read_until(first, old)
         second, taken = make(), []
-        wait_until(lambda: not first.read(0.1) and bool(taken.extend(second.read(0.1)) or taken))
-        assert len(taken) == 10
+        wait_until(lambda: not first.read(0.1) and bool(taken.extend(second.read(0.1)) or taken), 40)
         second.close()
-        read(first, 10, settle=False)  # the second one's share, so that the rebalance is over
-        new = [bus.feed_value(number) for number in range(100, 110)]
-        deliver({0: new[:5], 1: new[5:]})
-        found: list[Read] = []
-        wait_until(lambda: found.extend(first.read(0.1)) or set(numbers(found)) >= set(range(100, 110)))
-        for record in found:
-            if record.number >= 100:
+        deliver_to_both(middle)
+        read_until(first, middle)  # so it has both partitions again, and all rebalances are over
+        deliver_to_both(new)
+        for record in read_until(first, new):
+            if record.number in new:
                 record.settle()
         first.close()
-    assert set(numbers(read(make(), 30))) == {*range(20), *range(100, 110)}
+    assert {record.number for record in read_until(make(), old | middle | new)} == old | middle | new
 
 
 _VICTIM = """

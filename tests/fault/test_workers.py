@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from zlib import crc32
 
@@ -21,12 +22,13 @@ POISON = b"\x01poison"
 
 
 @pytest.fixture
-def bed(stack: RunningStack, tmp_path: Path, request: pytest.FixtureRequest) -> Bed:
+def bed(stack: RunningStack, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Bed]:
     domain = f"f{crc32(request.node.nodeid.encode())}"
     write_catalogue(tmp_path / "schemas", domain)
     made = Bed(stack, tmp_path / "schemas", domain)
     made.apply()
-    return made
+    yield made
+    made.close()
 
 
 class Load:
@@ -57,15 +59,26 @@ class Load:
     def acknowledged(self) -> int:
         return len(self.history.events)
 
+    def readable(self, feed: str, count: int) -> list[str]:
+        """The ids of a feed, as soon as so many can be read: what a worker left open holds readers back for 15 s."""
+        ids: list[str] = []
+
+        def enough() -> bool:
+            ids[:] = self.bed.ids(feed)
+            return len(ids) >= count
+
+        wait_until(enough, f"{count} records of {feed} can be read")
+        return ids
+
     def verdict(self, path: Path) -> list[object]:
         """Read the feeds as their consumers would, and let the checker judge."""
         history = History(list(self.history.events))
         for feed in ("open", "all", "large"):
-            for event_id in self.bed.ids(feed):
-                history.delivered(feed, event_id)
             rows = [row for row in self.bed.accounts() if row.feed.endswith(f"-{feed}")]
-            taken = sum(row.counts.taken for row in rows)
-            history.account(feed, taken, sum(row.counts.delivered for row in rows))
+            taken, delivered = (sum(getattr(row.counts, name) for row in rows) for name in ("taken", "delivered"))
+            for event_id in self.readable(feed, delivered):
+                history.delivered(feed, event_id)
+            history.account(feed, taken, delivered)
         history.write(path)
         return list(check(History.read(path)))
 
@@ -80,9 +93,8 @@ def test_a_worker_killed_at_a_step_loses_and_repeats_nothing(bed: Bed, tmp_path:
     crash = {"GEBUS_CRASH_AT": point, "GEBUS_CRASH_COUNT": "2", "GEBUS_CRASH_MARKER": str(marker)}
     with bed.workers(2, **crash) as running:
         running.wait_live()
-        load.wave(600)
-        load.wave(600, repeats=100)
-        running.wait_for("ended with signal 9")
+        # A transaction takes what comes in a tenth of a second: several are needed until one reaches the point again.
+        wait_until(lambda: load.wave(200, repeats=50) or "ended with signal 9" in running.said, "a worker was killed")
         load.wave(600, repeats=100)
         all_taken(load)
         assert running.stop() < 10
@@ -105,17 +117,33 @@ def test_workers_killed_at_any_moment_lose_and_repeat_nothing(bed: Bed, tmp_path
     assert load.verdict(tmp_path / "history.jsonl") == []
 
 
+def test_slices_that_move_between_workers_under_load_lose_and_repeat_nothing(bed: Bed, tmp_path: Path) -> None:
+    load = Load(bed)
+    with bed.worker(0) as first:
+        first.wait_live()
+        load.wave(400)
+        with bed.worker(1) as second, bed.worker(2) as third:
+            while not (second.gained and third.gained):
+                load.wave(200, repeats=50)
+            load.wave(400, repeats=100)
+            all_taken(load)
+            second.stop()
+            load.wave(400, repeats=100)
+        all_taken(load)
+    assert load.verdict(tmp_path / "history.jsonl") == []
+
+
 def test_a_worker_that_stood_still_delivers_nothing_that_another_did(bed: Bed, tmp_path: Path) -> None:
     """SIGSTOP for longer than the group waits: the other worker takes the slices over, the sleeper gives them up."""
     load = Load(bed)
     with bed.worker(0) as sleeper, bed.worker(1) as other:
-        sleeper.wait_for(" restored: ")
-        other.wait_for(" restored: ")
+        sleeper.wait_live(1)
+        other.wait_live(1)
         load.wave(600)
         sleeper.process.send_signal(signal.SIGSTOP)
         load.wave(600, repeats=100)
         all_taken(load)
-        assert other.said.count(" restored: ") >= PARTITIONS
+        assert other.gained >= PARTITIONS
         sleeper.process.send_signal(signal.SIGCONT)
         load.wave(600, repeats=100)
         all_taken(load)
@@ -134,7 +162,7 @@ def test_a_second_worker_of_a_slot_waits_and_disturbs_nobody(bed: Bed, tmp_path:
             second.wait_for("instance ID is still used", 2)
             load.wave(300, repeats=100)
             all_taken(load)
-            assert " restored: " not in second.said
+            assert second.gained == 0
             assert "session ended" not in first.said
             first.stop()
             second.wait_live()

@@ -128,10 +128,23 @@ _BAD_INSTANTS = st.sampled_from([START_MS - 4 * DAY_MS, START_MS + 4 * DAY_MS, -
 
 @st.composite
 def foreign_schema(draw: st.DrawFn, event: EventSchema) -> Any:
-    """A schema that a publisher writes with and that the source's can read: fields more, in another order."""
+    """A schema that a publisher writes with and that the source's can read.
+
+    Its fields are in another order; there are more, of any Avro type; some are narrower than the source's, and some
+    that have a default are missing.
+    """
     names = count(1000)
-    fields = [{"name": field["name"], "type": field["type"]} for field in event.avro["fields"]]
+    fields = []
+    for field in event.avro["fields"]:
+        narrower = [None] if "default" in field else []
+        narrower += _NARROWER.get(field["type"], []) if isinstance(field["type"], str) else []
+        narrower += [field["type"][1]] if isinstance(field["type"], list) else []
+        avro = field["type"] if field["name"] in ENVELOPE else draw(st.sampled_from([field["type"], *narrower]))
+        if avro is not None:
+            fields.append({"name": field["name"], "type": avro})
     extra = draw(st.lists(foreign_types(names), min_size=1, max_size=3))
     fields += [{"name": f"y{index}", "type": avro} for index, avro in enumerate(extra)]
-    shuffled = draw(st.permutations(fields))
-    return {"type": "record", "name": event.name, "fields": list(shuffled)}
+    return {"type": "record", "name": event.name, "fields": list(draw(st.permutations(fields)))}
+
+
+_NARROWER: dict[str, list[Any]] = {"long": ["int"], "float": ["int", "long"], "double": ["int", "long", "float"]}

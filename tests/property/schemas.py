@@ -84,12 +84,13 @@ def foreign_types(names: count[int]) -> st.SearchStrategy[Any]:
     fixed = st.builds(lambda size: {"type": "fixed", "name": f"F{next(names)}", "size": size}, st.integers(0, 5))
     union = st.builds(lambda one, other: ["string", one, "null", other, "long"], enum, fixed)
 
-    def recursive() -> Any:
+    def recursive(listed: bool) -> Any:
         name = f"N{next(names)}"
-        link = {"name": "next", "type": {"type": "array", "items": name}}
-        return {"type": "record", "name": name, "fields": [{"name": "value", "type": "int"}, link]}
+        link = {"type": "array", "items": name} if listed else ["null", name]
+        fields = [{"name": "value", "type": "int"}, {"name": "next", "type": link}]
+        return {"type": "record", "name": name, "fields": fields}
 
-    leaf = st.one_of(enum, fixed, union, st.builds(recursive))
+    leaf = st.one_of(enum, fixed, union, st.builds(recursive, st.booleans()))
     return st.one_of(leaf, leaf.map(lambda item: {"type": "array", "items": item}), subset_types(names, 1))
 
 
@@ -132,10 +133,12 @@ def event_fields(draw: st.DrawFn, fewest: int = 1, most: int = 6) -> list[dict[s
         avro = draw(subset_types(names))
         plain = avro[1] if isinstance(avro, list) else avro
         fitting = [mask for mask in MASKS if type_needed(mask, plain) is None]
+        default = {"default": None} if isinstance(avro, list) and draw(st.booleans()) else {}
         fields.append(
             {
                 "name": f"x{index}",
                 "type": avro,
+                **default,
                 "classification": draw(st.sampled_from(LEVELS)),
                 "identifies": draw(st.sampled_from(["direct", "quasi", "none"])),
                 "masked": draw(st.sampled_from([None, *fitting])),

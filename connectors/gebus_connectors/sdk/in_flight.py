@@ -37,11 +37,12 @@ class Unsent:
     reason: GebusError = field(repr=False)
 
 
-class NotAcknowledged(Unavailable):
-    """A Publisher was left before everything was acknowledged; `unsent` holds those events, in order of sending."""
+class NotAcknowledged(GebusError):
+    """Events that a Publisher sent were not acknowledged; `unsent` holds them, in order of sending."""
 
     def __init__(self, unsent: Sequence[Unsent]) -> None:
         self.unsent = tuple(unsent)
+        self.retriable = all(event.reason.retriable for event in self.unsent)
         first = self.unsent[0]
         super().__init__(
             f"{len(self.unsent)} events were not acknowledged, the first of them {first.event_id} of {first.topic}: "

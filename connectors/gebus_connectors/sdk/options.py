@@ -18,7 +18,7 @@ def _check(options: object) -> None:
 class PublisherOptions:
     """How much a Publisher keeps in flight, and how long it waits."""
 
-    in_flight_records: int = 20_000
+    in_flight_records: int = 10_000
     in_flight_bytes: int = 32 * 1024 * 1024
     room_timeout: timedelta = timedelta(seconds=60)
     """How long send() waits for room among what is in flight before it raises Unavailable."""

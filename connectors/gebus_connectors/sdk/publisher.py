@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -42,8 +43,8 @@ class Publisher:
     refused by send() and costs no other; events of one key that one thread sends lie in the log in that order; what
     is in flight is bounded; every event sent ends as a receipt or is handed back by close(), none is lost silently.
     Not promised: that an event handed back is not stored. The answer may be what was lost: send the event again with
-    the same event_id, and the bus removes the repeat. After one event failed, send() refuses further ones, so that
-    none overtakes it: close, and send what was handed back first, with a new Publisher.
+    the same event_id, and the bus removes the repeat. Once an event failed, send() refuses further ones, so that only
+    what was under way already can come before it: close, and send what was handed back first, with a new Publisher.
 
         with Publisher(Connection.load("jd"), load_catalogue("schemas"), "jd") as publisher:
             receipt = publisher.send("market.price_report", event).receipt()
@@ -105,12 +106,12 @@ class Publisher:
 
         `source` and `published_at` are filled in where they are absent. Raises EventRefused with the field's path,
         NotFound for an unknown topic, Denied where the party is no publisher, Unavailable where there is no room in
-        flight for as long as the options allow; then the event was not sent.
+        flight for as long as the options allow, Stopped after an event failed; then the event was not sent.
         """
         if self._producer is None or self._closed:
             raise Stopped(f"the publisher of {self._party} is not open; use it in a `with` block, or call open()")
         if self._failure is not None:
-            raise Unavailable(f"an earlier event was not acknowledged, none may overtake it: {self._failure}")
+            raise Stopped(f"an earlier event was not acknowledged, and none may overtake it: {self._failure}")
         self.prepare(topic)
         route = self._routes[topic]
         record = self._completed(topic, event)
@@ -121,7 +122,7 @@ class Publisher:
             topic=topic,
             event=record,
             digest=hashlib.sha256(encoded.value).digest(),
-            size=len(encoded.key) + len(encoded.value),
+            size=encoded.size,
         )
         self._in_flight.add(sent, self._options.room_timeout.total_seconds())
         try:
@@ -130,16 +131,17 @@ class Publisher:
         except GebusError:
             self._in_flight.drop(sent)
             raise
-        future.add_callback(self._stored, sent)
-        future.add_errback(self._failed, sent)
+        answered = partial(self._answered, sent)
+        future.add_callback(answered)
+        future.add_errback(answered)
         return sent
 
     def flush(self) -> None:
-        """Wait until every event has its answer; raises Unavailable if one was not acknowledged."""
+        """Wait until every event has its receipt; raises NotAcknowledged with those that get none."""
         if not self._in_flight.wait_empty(self._patience):
             raise Unavailable(f"{len(self._in_flight)} events have no answer after {self._patience:g} s")
-        if self._failure is not None:
-            raise Unavailable(f"an event was not acknowledged: {self._failure}")
+        if unsent := self._in_flight.unsent():
+            raise NotAcknowledged(unsent)
 
     def close(self) -> tuple[Unsent, ...]:
         """Wait for what is in flight, disconnect, and hand back what was not acknowledged. Safe to call twice.
@@ -188,11 +190,12 @@ class Publisher:
             EventEncoder(contract, schema, schema_id),
         )
 
-    def _stored(self, sent: Sent, metadata: Any) -> None:
-        receipt = Receipt(sent.event_id, metadata.topic, metadata.partition, metadata.offset, sent.digest.hex())
-        self._in_flight.settle(sent, receipt)
-
-    def _failed(self, sent: Sent, error: BaseException) -> None:
-        failure = in_our_words(error, self._connection, f"to publish to {sent.topic}")
-        self._failure = self._failure or failure
-        self._in_flight.settle(sent, failure)
+    def _answered(self, sent: Sent, answer: Any) -> None:
+        """Kafka's answer for one event, in the thread of the client."""
+        if isinstance(answer, BaseException):
+            failure = in_our_words(answer, self._connection, f"to publish to {sent.topic}")
+            self._failure = self._failure or failure
+            self._in_flight.settle(sent, failure)
+        else:
+            place = (answer.topic, answer.partition, answer.offset)
+            self._in_flight.settle(sent, Receipt(sent.event_id, *place, sent.digest.hex()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -102,6 +102,7 @@ class Subscriber:
         self._decoder = FeedDecoder(self._schema_of)
         self._progress: dict[TopicPartition, Progress] = {}
         self._stored: dict[TopicPartition, int] = {}
+        self._committing: Any = None
         self._fetched: deque[tuple[Progress, Any]] = deque()
         self._stopping = self._closed = False
         self._last_commit = self._last_room = monotonic()
@@ -153,16 +154,15 @@ class Subscriber:
         if self._consumer is None or self._closed:
             raise Stopped(f"{self!r} is not open; use it in a `with` block, or call open()")
         if self._monotonic() - self._last_commit >= self._options.commit_interval.total_seconds():
-            self.commit()
+            self._commit_meanwhile()
         if not self._fetched:
             self._fetch(timeout, limit)
         return self._decoded(limit)
 
     def commit(self) -> None:
-        """Store what is settled, now rather than at the next interval."""
-        self._last_commit = self._monotonic()
+        """Store what is settled, and wait until it is stored; poll() does so by itself, without waiting."""
         offsets = self._settled()
-        if not offsets or self._group is None:
+        if not offsets:
             return
         try:
             self._consumer.commit(offsets, timeout_ms=self._close_ms)
@@ -170,7 +170,7 @@ class Subscriber:
             return  # a rebalance took the partitions: their next reader gets these records again
         except KafkaError as error:
             raise in_our_words(error, self._connection, f"to store the position of group {self._group}") from error
-        self._stored.update({place: offset.offset for place, offset in offsets.items()})
+        self._store(offsets)
 
     def stop(self) -> None:
         """End iteration after the records at hand. From any thread or signal handler."""
@@ -191,9 +191,10 @@ class Subscriber:
             return
         self._closed = True
         if self._consumer is not None:
+            end = self._monotonic() + self._options.close_timeout.total_seconds()
             with suppress(GebusError):
                 self.commit()
-            self._consumer.close(timeout_ms=self._close_ms)
+            self._consumer.close(timeout_ms=max(0, round((end - self._monotonic()) * 1000)))
         if self._registry is not None:
             self._registry.close()
 
@@ -285,6 +286,19 @@ class Subscriber:
             self._fetched.popleft()
         return deliveries
 
+    def _commit_meanwhile(self) -> None:
+        # In the background: a broker that is silent must not hold up poll(). What fails is tried at the next interval.
+        self._last_commit = self._monotonic()
+        if self._committing is not None and not self._committing.is_done:
+            return
+        offsets = self._settled()
+        if offsets:
+            self._committing = self._consumer.commit_async(offsets)
+            self._committing.add_callback(lambda _: self._store(offsets))
+
+    def _store(self, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
+        self._stored.update({place: offset.offset for place, offset in offsets.items()})
+
     def _settled(self) -> dict[TopicPartition, OffsetAndMetadata]:
         positions = {place: progress.position for place, progress in self._progress.items()}
         return {
@@ -332,7 +346,7 @@ class _Rebalance(AsyncConsumerRebalanceListener):  # type: ignore[misc]  # kafka
 
     async def on_partitions_revoked(self, revoked: Any) -> None:  # noqa: ARG002 - all of them
         offsets = self._subscriber._settled()
-        if offsets:
+        if offsets and not self._subscriber._closed:  # close() has stored them, or knows why not
             with suppress(KafkaError):
                 await self._consumer.commit_async(offsets)
 

@@ -16,6 +16,30 @@ from gebus.model.errors import Finding
 
 M = TypeVar("M", bound=Model)
 
+_ALLOWED = {
+    "bool_type": "true or false",
+    "date_from_datetime_inexact": "a day, as 2020-02-01",
+    "date_from_datetime_parsing": "a day, as 2020-02-01",
+    "dict_type": "a mapping",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "{ge} or more",
+    "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "less_than": "less than {lt}",
+    "less_than_equal": "{le} or less",
+    "list_type": "a list, as in [a, b]",
+    "literal_error": "{expected}",
+    "model_type": "a mapping",
+    "string_pattern_mismatch": "text that matches {pattern}",
+    "string_type": "text",
+    "too_short": "{min_length} or more entries",
+    "tuple_type": "a list, as in [a, b]",
+}
+"""What pydantic's kinds of error mean to who writes YAML; a kind that is not here is told in pydantic's words."""
+
 
 def parse_model(document: Document, model: type[M]) -> tuple[M | None, list[Finding]]:
     """The document as `model`, or every finding of every key."""
@@ -41,7 +65,7 @@ def parse_part(document: Document, place: KeyPath, value: Any, model: type[M]) -
 
 
 def _known_keys(model: type[Model], path: KeyPath) -> list[str]:
-    return sorted({name for owner in _models_at(model, path[:-1]) for name in owner.model_fields})
+    return sorted(_keys_at(model, path[:-1]))
 
 
 def _meant(model: type[Model], path: KeyPath) -> str:
@@ -66,18 +90,28 @@ def _finding(document: Document, place: KeyPath, model: type[Model], path: KeyPa
         advice = nearest(str(keys[0]), kinds) if len(keys) == 1 else "begin each step with its own `-`"
         return document.finding(where, "key", found, f"exactly one of {', '.join(kinds)}", advice)
     allowed, next_step = _allowed(kind, context, error["msg"]), ""
+    if kind == "model_type":
+        allowed += f" with the keys {', '.join(sorted(_keys_at(model, path)))}"
     if kind == "string_type" and isinstance(error["input"], int | float):
         next_step = "put it in quotes"
+    if kind == "value_error" and isinstance(error["input"], dict):
+        # A rule about several keys: told by the ones that it names, at the first of them.
+        named = {word: value for word, value in error["input"].items() if word in allowed}
+        found = ", ".join(f"`{word}` {shown(value)}" for word, value in named.items())
+        if named:
+            return document.finding((*where, next(iter(named))), "value", f"`{key}` with {found}", allowed)
     return document.finding(where, "value", f"`{key}` is {shown(error['input'])}", allowed, next_step)
 
 
+def _keys_at(model: type[Model], path: KeyPath) -> set[str]:
+    return {name for owner in _models_at(model, path) for name in owner.model_fields}
+
+
 def _allowed(kind: str, context: Mapping[str, Any], message: str) -> str:
-    if kind == "string_pattern_mismatch":
-        return f"text that matches {context['pattern']}"
-    if kind == "literal_error":
-        return str(context["expected"])
     if kind == "value_error":
         return str(context["error"])
+    if kind in _ALLOWED:
+        return _ALLOWED[kind].format(**context)
     return message[0].lower() + message[1:]
 
 

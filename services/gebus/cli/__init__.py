@@ -18,6 +18,7 @@ def build() -> typer.Typer:
         name="gebus",
         help="An event bus between enterprises and government.",
         no_args_is_help=True,
+        rich_markup_mode="rich" if sys.stdout.isatty() else None,  # boxes are for people; a pipe gets plain lines
         add_completion=False,
         pretty_exceptions_enable=False,
     )
@@ -27,9 +28,11 @@ def build() -> typer.Typer:
 
 
 def main() -> None:
-    """Run the command; an error that gebus foresaw ends with its message and exit status 1."""
+    """Run the command; an error that gebus foresaw ends with its message and exit status 1, Ctrl-C with 130."""
     try:
         build()()
     except GebusError as error:
         sys.stderr.write(f"gebus: {error}\n")
         raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 from gebus.catalogue import EventValidator
@@ -50,7 +51,7 @@ class EventFile:
         for number, data in _lines(stream):
             text = data.strip()
             if text:
-                yield self._line(number, lambda text=text: self._from_json(self._json(text)))
+                yield self._line(number, partial(self._event, text))
 
     def csv(self, stream: BinaryIO) -> Iterator[Line]:
         """A header of field names, then one event a row. An empty cell is null or the default; what is nested is JSON.
@@ -75,13 +76,16 @@ class EventFile:
                 yield Line(number, self._refused("the row", str(error), "CSV as RFC 4180 has it"))
                 continue
             if row:
-                yield self._line(number, lambda row=row: self._row(header, row))
+                yield self._line(number, partial(self._row, header, row))
 
     def _line(self, number: int, read: Callable[[], Any]) -> Line:
         try:
             return Line(number, read())
         except EventRefused as refused:
             return Line(number, refused)
+
+    def _event(self, text: bytes) -> Any:
+        return self._from_json(self._json(text))
 
     def _json(self, text: bytes) -> dict[str, Any]:
         if len(text) > LONGEST_LINE:

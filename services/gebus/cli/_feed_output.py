@@ -6,7 +6,6 @@ import base64
 import csv
 import json
 import math
-import sys
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
@@ -25,7 +24,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the beginning of a formula."""
 
 
-def writer(form: Format, out: TextIO = sys.stdout) -> Callable[[Sequence[Record]], None]:
+def writer(form: Format, out: TextIO) -> Callable[[Sequence[Record]], None]:
     """What writes batches of records; headers come with the first."""
     if form == "jsonl":
         return lambda records: out.writelines(f"{as_json(record)}\n" for record in records)
@@ -109,8 +108,12 @@ class _PlainTable:
             self._out.write("\t".join(_visible(_cell(value)) for value in record.values()) + "\n")
 
 
+_NARROWEST_CELL = 12
+"""Columns of fewer characters show the beginning of each value, which says nothing."""
+
+
 class _RichTable:
-    """One table a batch."""
+    """One table a batch; where its columns would be too narrow to read, a block a record."""
 
     def __init__(self, out: TextIO) -> None:
         self._console = Console(file=out)
@@ -118,7 +121,18 @@ class _RichTable:
     def __call__(self, records: Sequence[Record]) -> None:
         if not records:
             return
+        if len(records[-1]) * _NARROWEST_CELL > self._console.width:
+            for record in records:
+                self._block(record)
+            return
         table = Table(*records[-1], show_lines=False)
         for record in records:
             table.add_row(*(Text(_visible(_cell(record.get(name)))) for name in records[-1]))
         self._console.print(table)
+
+    def _block(self, record: Record) -> None:
+        block = Table.grid(padding=(0, 2))
+        for name, value in record.items():
+            block.add_row(Text(name, style="bold"), Text(_visible(_cell(value))))
+        self._console.print(block)
+        self._console.print()

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from gebus import plan
 from gebus.catalogue import Places, load
+from gebus.cli._options import CatalogueOption
 from gebus.kafka import Connection, stack_home
 from gebus.kafka.admin import Admin
 from gebus.kafka.registry import Registry
@@ -30,7 +31,6 @@ _COUNTED = {
     "codes": ("code list", "code lists"),
 }
 
-Root = Annotated[Path, typer.Option("--catalogue", envvar="GEBUS_CATALOGUE", help="The directory of the catalogue.")]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for machines.")]
 
 
@@ -40,7 +40,7 @@ def register(app: typer.Typer) -> None:
     app.command("apply")(apply_command)
 
 
-def check_command(*, root: Root = Path("schemas"), as_json: AsJson = False) -> None:
+def check_command(*, root: CatalogueOption = Path("schemas"), as_json: AsJson = False) -> None:
     """Check the catalogue: every finding of every file, with its line, what was found and what is allowed.
 
     Nothing is connected to. Exit status 0 if the catalogue breaks no rule, 1 otherwise.
@@ -60,7 +60,7 @@ def check_command(*, root: Root = Path("schemas"), as_json: AsJson = False) -> N
 
 def apply_command(
     *,
-    root: Root = Path("schemas"),
+    root: CatalogueOption = Path("schemas"),
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the changes, and make none.")] = False,
     allow_removal: Annotated[
         bool, typer.Option("--allow-removal", help="Also remove what the catalogue no longer names.")

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from gebus.cli._options import CatalogueOption
 from gebus.kafka import stack_home
 from gebus.model.errors import StackError
 
@@ -35,9 +36,7 @@ def demo(
     port_base: Annotated[
         int, typer.Option(min=1024, max=65532, help="The first of four ports in a row on 127.0.0.1.")
     ] = _PORT_BASE,
-    root: Annotated[
-        Path, typer.Option("--catalogue", envvar="GEBUS_CATALOGUE", help="The directory of the catalogue.")
-    ] = Path("schemas"),
+    root: CatalogueOption = Path("schemas"),
 ) -> None:
     """Publish, deduplicate, route, mask and consume real data on a stack of the demo's own, and prove the accounts.
 

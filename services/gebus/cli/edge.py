@@ -26,6 +26,7 @@ from gebus.catalogue import load
 from gebus.catalogue.documents import nearest
 from gebus.cli._event_file import EventFile, Line
 from gebus.cli._feed_output import writer
+from gebus.cli._options import CatalogueOption
 from gebus.kafka import Connection
 from gebus.model.base import Duration
 from gebus.model.errors import EventRefused, GebusError, NotFound
@@ -38,9 +39,6 @@ SOME_REFUSED = 3
 _LISTED = 20
 _BATCH = 200
 
-CatalogueOption = Annotated[
-    Path, typer.Option("--catalogue", envvar="GEBUS_CATALOGUE", help="The catalogue's directory.")
-]
 PartyOption = Annotated[str, typer.Option("--as", metavar="PARTY", help="The party whose credentials are used.")]
 
 
@@ -66,7 +64,7 @@ def register(app: typer.Typer) -> None:
 
 
 def publish(
-    topic: Annotated[str, typer.Argument(help="The topic contract, as market.price_report.")],
+    topic: Annotated[str, typer.Argument(metavar="TOPIC", help="The topic contract, as market.price_report.")],
     file: Annotated[str, typer.Argument(metavar="FILE", help="JSON lines or CSV with a header; - is standard input.")],
     *,
     party: PartyOption,
@@ -74,7 +72,9 @@ def publish(
     form: Annotated[
         FileFormat | None, typer.Option("--format", help="Taken from the file's name unless given; - is jsonl.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="The outcome as JSON, for machines.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help=f"The outcome as JSON, with the first {_LISTED} bad lines.")
+    ] = False,
 ) -> None:
     """Publish the events of a file as a party.
 
@@ -100,7 +100,7 @@ def publish(
 
 
 def consume(
-    feed: Annotated[str, typer.Argument(help="The feed, as dear-masks or watch/dear-masks.")],
+    feed: Annotated[str, typer.Argument(metavar="CONSUMER/FEED", help="The feed; its name alone will do.")],
     *,
     party: PartyOption,
     start: Annotated[
@@ -125,7 +125,7 @@ def consume(
             count = _show(subscriber, form, follow=follow)
         finally:
             signal.signal(signal.SIGINT, before)
-    typer.echo(f"{count} records of {feed}", err=True)
+    typer.echo(f"{count} record{'' if count == 1 else 's'} of {feed}", err=True)
 
 
 @dataclass
@@ -147,7 +147,8 @@ class _Outcome:
     def show(self, *, as_json: bool) -> None:
         """Print it, and leave with the status that says it."""
         if not self.sent and not self.refused:
-            raise GebusError(f"{self.file} holds no event; a file of events has one JSON object a line, or CSV rows")
+            file = "standard input" if self.file == "-" else self.file
+            raise GebusError(f"{file} holds no event; a file of events has one JSON object a line, or CSV rows")
         if as_json:
             bad = [
                 {"line": line, "path": error.path, "found": error.found, "allowed": error.allowed}
@@ -190,13 +191,13 @@ def _send(
             "all that was sent is stored" if first is None else f"line {first} is the first that is not stored for sure"
         )
         raise GebusError(
-            f"{outcome.file}: stopped after {outcome.sent} events: {error or 'interrupted'}; {where}; "
+            f"{outcome.file}: stopped after {outcome.sent} events: {str(error) or 'interrupted'}; {where}; "
             "publish the file again, the bus removes what repeats"
         ) from error
 
 
 def _show(subscriber: Subscriber, form: OutputFormat, *, follow: bool) -> int:
-    write, count = writer(form.value), 0
+    write, count = writer(form.value, sys.stdout), 0
     try:
         for records in _followed(subscriber) if follow else _batches(subscriber):
             write(records)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import logging
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
@@ -20,20 +20,24 @@ from rich.table import Table
 from gebus import plan
 from gebus.catalogue import load
 from gebus.catalogue.documents import nearest
+from gebus.cli._options import CatalogueOption
 from gebus.cli._run import run_group
 from gebus.kafka import Connection
 from gebus.lanes.settings import PRINCIPAL
 from gebus.model.errors import GebusError, NotFound
 
 if TYPE_CHECKING:
+    from confluent_kafka import Consumer
+
     from gebus.lanes.accounts import Row
     from gebus.lanes.dead_letters import DeadLetter
 
 _ADMIN = "gebus-admin"
 _EXTRA = ("confluent_kafka", "gebus_kernel", "prometheus_client")
 _SHOWN = 200
+_METRICS_PORT = 9464
+"""Where exporters of OpenTelemetry answer Prometheus."""
 
-Root = Annotated[Path, typer.Option("--catalogue", envvar="GEBUS_CATALOGUE", help="The directory of the catalogue.")]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for machines.")]
 
 
@@ -46,26 +50,34 @@ def register(app: typer.Typer) -> None:
 
 def run_lanes_command(
     *,
-    root: Root = Path("schemas"),
+    root: CatalogueOption = Path("schemas"),
     workers: Annotated[int, typer.Option(min=1, max=64, help="Worker processes; a slice is worked on by one.")] = 1,
     metrics_port: Annotated[
-        int | None,
-        typer.Option(min=1024, max=65_000, help="Port of worker 0's metrics on 127.0.0.1; worker n takes n more."),
-    ] = None,
+        int,
+        typer.Option(
+            min=0,
+            max=65_000,
+            help="Port of worker 0's metrics on 127.0.0.1; worker n takes n more; 0: none. "
+            "A worker whose port is taken says so and goes on without.",
+        ),
+    ] = _METRICS_PORT,
 ) -> None:
     """Run the lanes of the catalogue until Ctrl-C or SIGTERM, then stop within seconds; nothing is lost either way.
 
-    A worker that dies is started again, ever more slowly; one that dies again and again ends the command with exit
-    status 1. Messages go to standard error.
+    Where Kafka does not answer at the start, or refuses the workers, the command ends at once with exit status 1; a
+    Kafka that goes away later is waited for. A worker that dies is started again, ever more slowly; one that dies again
+    and again, or is refused, ends the command with exit status 1. Messages go to standard error.
     """
     _require_extra()
+    from gebus.kafka.lane_clients import require_answer  # noqa: PLC0415 - needs the extra
+    from gebus.lanes.messages import log_to_stderr  # noqa: PLC0415 - needs the extra
     from gebus.lanes.ports import SystemClock  # noqa: PLC0415 - needs the extra
     from gebus.lanes.supervisor import Supervisor, SupervisorSettings, spawn_worker, worker_command  # noqa: PLC0415
 
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    log_to_stderr()
     # What every worker would find wrong is said once, here.
     plan.lanes(load(root))
-    Connection.load(PRINCIPAL)
+    require_answer(Connection.load(PRINCIPAL))
     stop = threading.Event()
 
     def ask(number: int, frame: FrameType | None) -> None:
@@ -77,7 +89,7 @@ def run_lanes_command(
     supervisor = Supervisor(
         workers,
         lambda slot, restarts: spawn_worker(
-            worker_command(slot, root, None if metrics_port is None else metrics_port + slot, restarts)
+            worker_command(slot, root, metrics_port + slot if metrics_port else None, restarts)
         ),
         SystemClock(),
         SupervisorSettings(),
@@ -85,22 +97,18 @@ def run_lanes_command(
     supervisor.run(stop.is_set, stop.wait)
 
 
-def accounts_command(*, root: Root = Path("schemas"), as_json: AsJson = False) -> None:
+def accounts_command(*, root: CatalogueOption = Path("schemas"), as_json: AsJson = False) -> None:
     """Show what became of every record, by topic and feed, as the lanes committed it.
 
     For each feed: taken = delivered + filtered + duplicate + withheld + dead; of a source, taken and dead. Exit status
     1 if a line does not add up.
     """
     _require_extra()
-    from gebus.kafka.lane_clients import open_reader  # noqa: PLC0415 - needs the extra
     from gebus.lanes.accounts import read_accounts  # noqa: PLC0415 - needs the extra
 
     plans = plan.lanes(load(root))
-    reader = open_reader(Connection.load(_ADMIN), "accounts")
-    try:
+    with _reader("accounts") as reader:
         rows = read_accounts(reader, plans)
-    finally:
-        reader.close()
     good = all(row.adds_up for row in rows)
     if as_json:
         typer.echo(json.dumps({"adds_up": good, "rows": [row.as_json() for row in rows]}, indent=2))
@@ -111,30 +119,40 @@ def accounts_command(*, root: Root = Path("schemas"), as_json: AsJson = False) -
 
 
 def dead_letters_command(
-    contract: Annotated[str, typer.Argument(metavar="CONTRACT", help="The topic contract, as in market.price_report.")],
+    contract: Annotated[str, typer.Argument(metavar="TOPIC", help="The topic contract, as in market.price_report.")],
     *,
-    root: Root = Path("schemas"),
+    root: CatalogueOption = Path("schemas"),
     limit: Annotated[int, typer.Option(min=1, help="The newest so many.")] = 20,
     as_json: AsJson = False,
 ) -> None:
     """Show the newest dead letters of a topic contract: why each died, where it came from, and what it held."""
     _require_extra()
-    from gebus.kafka.lane_clients import open_reader  # noqa: PLC0415 - needs the extra
     from gebus.lanes.dead_letters import newest_dead_letters  # noqa: PLC0415 - needs the extra
 
     topics = load(root).topics
     if contract not in topics:
         advice = nearest(contract, topics) or f"it has {', '.join(sorted(topics))}"
         raise NotFound(f"{contract}: there is no such topic contract in {root}; {advice}")
-    reader = open_reader(Connection.load(_ADMIN), "dead-letters")
-    try:
+    with _reader("dead-letters") as reader:
         letters = newest_dead_letters(reader, contract, limit)
-    finally:
-        reader.close()
     if as_json:
         typer.echo(json.dumps([letter.as_json() for letter in letters], indent=2, ensure_ascii=False))
     else:
         _print_dead_letters(contract, letters)
+
+
+@contextmanager
+def _reader(name: str) -> Iterator[Consumer]:
+    """A reader of the log as the administrator; Denied or Unavailable at once, as from every other command."""
+    from gebus.kafka.lane_clients import open_reader, require_answer  # noqa: PLC0415 - needs the extra
+
+    connection = Connection.load(_ADMIN)
+    require_answer(connection)
+    reader = open_reader(connection, name)
+    try:
+        yield reader
+    finally:
+        reader.close()
 
 
 def _print_accounts(rows: Sequence[Row], *, good: bool) -> None:

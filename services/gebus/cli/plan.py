@@ -16,6 +16,7 @@ from rich.text import Text
 from gebus import plan
 from gebus.catalogue import load
 from gebus.catalogue.documents import nearest
+from gebus.cli._options import CatalogueOption
 from gebus.model.catalogue import Catalogue
 from gebus.model.errors import NotFound
 from gebus.model.feed import Feed
@@ -23,7 +24,6 @@ from gebus.model.feed import Feed
 if TYPE_CHECKING:
     from gebus.testing.cases import CaseResult
 
-Root = Annotated[Path, typer.Option("--catalogue", envvar="GEBUS_CATALOGUE", help="The directory of the catalogue.")]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for machines.")]
 
 _TEST_HELP = """
@@ -72,7 +72,7 @@ def register(app: typer.Typer) -> None:
 def cases_command(
     feeds: Annotated[list[str] | None, typer.Argument(metavar="[CONSUMER/FEED]...", show_default=False)] = None,
     *,
-    root: Root = Path("schemas"),
+    root: CatalogueOption = Path("schemas"),
 ) -> None:
     from gebus.testing.cases import run_cases  # noqa: PLC0415  (brings Kafka's client and CEL, which `check` never needs)
     from gebus.testing.topology import open_kernel  # noqa: PLC0415
@@ -91,7 +91,7 @@ def cases_command(
     seconds = time.monotonic() - started
     verdict = Text(f"{len(failed)} failed, ", "bold red") if failed else Text("")
     held = f"{len(results) - len(failed)} of {len(results)} cases hold"
-    console.print(verdict + Text(f"{held}, {len(chosen)} feeds, {seconds:.1f} s"))
+    console.print(verdict + Text(f"{held}, {len(chosen)} feed{'s' * (len(chosen) != 1)}, {seconds:.1f} s"))
     if failed:
         raise typer.Exit(1)
 
@@ -99,7 +99,7 @@ def cases_command(
 def explain_command(
     feed: Annotated[str, typer.Argument(metavar="CONSUMER/FEED")],
     *,
-    root: Root = Path("schemas"),
+    root: CatalogueOption = Path("schemas"),
     as_json: AsJson = False,
 ) -> None:
     """Print the plan of a feed: what it reads, its steps and their state, and what is left of each field and why."""

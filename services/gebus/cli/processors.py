@@ -10,13 +10,12 @@ from typing import Annotated
 
 import typer
 
+from gebus.cli._options import CatalogueOption
 from gebus.cli._run import run_group
 from gebus.model.errors import GebusError
 
 _EXTRA = {"faust": "faust-streaming", "cramjam": "cramjam", "prometheus_client": "prometheus-client"}
 _CHATTY = ("faust", "mode", "gebus.kafka.processor_clients", "aiokafka", "kafka", "httpx")
-
-Root = Annotated[Path, typer.Option("--catalogue", envvar="GEBUS_CATALOGUE", help="The directory of the catalogue.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -27,7 +26,7 @@ def register(app: typer.Typer) -> None:
 def run_processor_command(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The processor, as in early-warning.")],
     *,
-    root: Root = Path("schemas"),
+    root: CatalogueOption = Path("schemas"),
     metrics_port: Annotated[
         int | None, typer.Option(min=1024, max=65_535, help="Port of its metrics on 127.0.0.1.")
     ] = None,

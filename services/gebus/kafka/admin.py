@@ -36,7 +36,7 @@ from pydantic import SecretStr
 from gebus.kafka.connection import ANSWER_SECONDS, Connection
 from gebus.kafka.errors import check, told
 from gebus.kafka.opening import open_client
-from gebus.model.errors import Refused
+from gebus.model.errors import Refused, Unavailable
 
 Resource = Literal["topic", "group", "transactional_id", "cluster"]
 Pattern = Literal["literal", "prefixed"]
@@ -46,6 +46,7 @@ _MECHANISM = "SCRAM-SHA-512"
 # The least that Kafka takes. The passwords are random, 192 bits: more would slow logins, not guesses.
 _ITERATIONS = 4096
 _RETRY_SECONDS = 0.2
+_SHOWN_SECONDS = 0.02
 
 T = TypeVar("T")
 
@@ -74,8 +75,8 @@ class Admin:
     """An administrator's client. Use it as a context manager, or close it.
 
     Promised: opening fails within 10 seconds where nobody answers; each change is confirmed by the server or raised as
-    Denied, Refused, NotFound or Unavailable. Not promised: that several changes of one call are atomic; all are tried,
-    and the first failure is raised.
+    Denied, Refused, NotFound or Unavailable, and what this client describes afterwards shows it. Not promised: that
+    several changes of one call are atomic; all are tried, and the first failure is raised.
     """
 
     def __init__(self, connection: Connection, *, replication_factor: int = -1) -> None:
@@ -136,6 +137,10 @@ class Admin:
             result = self._client.alter_configs([resource])["topic"][name]
         if result != "OK":
             raise Refused(f"Kafka at {self._connection.bootstrap} refused to change topic {name}: {result}")
+        self._until(
+            lambda: all(self._config([name])[name].get(key) == value for key, value in changes.items()),
+            f"changing topic {name}",
+        )
 
     def delete_topics(self, names: Collection[str]) -> None:
         """Delete topics with all their records."""
@@ -145,6 +150,7 @@ class Admin:
             answer = self._client.delete_topics(list(names), raise_errors=False)
         for row in answer["topics"]:
             check(self._connection, f"deleting topic {row['name']}", for_code(row["error_code"]))
+        self._until(lambda: not set(names) & set(self._client.list_topics()), "deleting topics")
 
     def principals(self) -> frozenset[str]:
         """Who can log in."""
@@ -155,11 +161,13 @@ class Admin:
         """Let a principal log in with this password, and with no other."""
         change = UserScramCredentialUpsertion(principal, _MECHANISM, password.get_secret_value(), _ITERATIONS)
         self._alter_principal(principal, change, f"setting the password of {principal}")
+        self._until(lambda: principal in self.principals(), f"setting the password of {principal}")
 
     def remove_principal(self, principal: str) -> None:
         """A principal can no longer log in; connections that it holds end when they log in anew."""
         change = UserScramCredentialDeletion(principal, _MECHANISM)
         self._alter_principal(principal, change, f"removing principal {principal}")
+        self._until(lambda: principal not in self.principals(), f"removing principal {principal}")
 
     def acls(self) -> frozenset[Acl]:
         """Every right that gebus could have granted: ALLOW, from any host, to a user."""
@@ -182,6 +190,7 @@ class Admin:
             failed = self._client.create_acls([_to_kafka(acl) for acl in acls])["failed"]
         for error in failed:
             check(self._connection, "granting rights", error)
+        self._until(lambda: set(acls) <= self.acls(), "granting rights")
 
     def delete_acls(self, acls: Collection[Acl]) -> None:
         """Take rights back; one that is not there stays so."""
@@ -191,6 +200,7 @@ class Admin:
             answers = self._client.delete_acls([_filter(acl) for acl in acls])
         for _, _, error in answers:
             check(self._connection, "taking rights back", error)
+        self._until(lambda: not set(acls) & self.acls(), "taking rights back")
 
     def ends(self, topics: Iterable[str]) -> dict[tuple[str, int], int]:
         """The offset after the last committed record of each partition of these topics."""
@@ -213,6 +223,18 @@ class Admin:
         with told(self._connection, f"looking for the offsets of group {group}"):
             found = self._once_coordinated(lambda: self._client.list_group_offsets(group)).get(group, {})
         return {(place.topic, place.partition): answer.offset for place, answer in found.items() if answer.offset >= 0}
+
+    def _until(self, shown: Callable[[], bool], doing: str) -> None:
+        """Wait until a confirmed change is described: the controller has it before the broker that answers."""
+        deadline = time.monotonic() + ANSWER_SECONDS
+        with told(self._connection, doing):
+            while not shown():
+                if time.monotonic() > deadline:
+                    raise Unavailable(
+                        f"Kafka at {self._connection.bootstrap} confirmed {doing}, and does not show it after "
+                        f"{ANSWER_SECONDS} s; it may be overloaded: try again"
+                    )
+                time.sleep(_SHOWN_SECONDS)
 
     def _once_coordinated(self, ask: Callable[[], T]) -> T:
         """Ask again while the group's coordinator is not there yet: Kafka makes its offsets topic at first use."""

@@ -23,7 +23,7 @@ _ENVIRONMENT = ("GEBUS_BOOTSTRAP", "GEBUS_REGISTRY", "GEBUS_CA_FILE", "GEBUS_PAS
 
 def stack_home() -> Path:
     """The directory of the stack's data, secrets and state: GEBUS_HOME, or `.gebus` where one stands."""
-    return Path(os.environ.get("GEBUS_HOME", ".gebus")).absolute()
+    return Path(os.environ.get("GEBUS_HOME") or ".gebus").resolve()
 
 
 class _Hidden(str):

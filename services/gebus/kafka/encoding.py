@@ -18,7 +18,7 @@ from gebus.model.topic import TopicContract
 
 MAGIC = b"\x00"
 HEADER_BYTES = 5
-LARGEST_VALUE = 1_000_000
+LARGEST_EVENT = 1_000_000
 """A little below the 1 MiB that brokers and the kernel take, so that batch and header still fit around it."""
 
 
@@ -41,8 +41,14 @@ def registered_id(registry: Registry, contract: TopicContract, schema: EventSche
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
+    """An event as Kafka stores it."""
+
     key: bytes
     value: bytes
+
+    @property
+    def size(self) -> int:
+        return len(self.key) + len(self.value)
 
 
 class EventEncoder:
@@ -55,13 +61,12 @@ class EventEncoder:
         self._header = MAGIC + schema_id.to_bytes(4, "big")
 
     def encode(self, event: Mapping[str, Any]) -> Encoded:
-        """Key and value; EventRefused if the value is larger than the bus takes."""
+        """Key and value; EventRefused if they are larger than the bus takes."""
         buffer = io.BytesIO()
         buffer.write(self._header)
         fastavro.schemaless_writer(buffer, self._schema, event)
-        value = buffer.getvalue()
-        if len(value) > LARGEST_VALUE:
-            raise EventRefused(
-                self._topic, "the event", f"{len(value)} bytes of Avro", f"at most {LARGEST_VALUE}; send a reference"
-            )
-        return Encoded(encode_key([event[name] for name in self._key]), value)
+        encoded = Encoded(encode_key([event[name] for name in self._key]), buffer.getvalue())
+        if encoded.size > LARGEST_EVENT:
+            found, allowed = f"{encoded.size} bytes of key and Avro", f"at most {LARGEST_EVENT}; send a reference"
+            raise EventRefused(self._topic, "the event", found, allowed)
+        return encoded

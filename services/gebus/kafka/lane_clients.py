@@ -15,14 +15,17 @@ TRANSACTION_SECONDS = 15
 """A dead worker's open transaction holds every reader back for so long at most."""
 
 _log = logging.getLogger(__name__)
+# Where nobody configured logging, Python would print warnings all the same: hundreds while a broker is gone.
+_log.addHandler(logging.NullHandler())
 
 _PREFETCH = {
-    # A consumer that is faster than a fetch would otherwise wait a second each time its queue was full for a moment.
-    "fetch.queue.backoff.ms": 2,
-    "queued.min.messages": 1_000_000,
-    "queued.max.messages.kbytes": 256 << 10,
+    # After the queue was full: the default of a second starves a fast consumer, a few milliseconds make librdkafka's
+    # thread spin (tests/bench). The queue holds more than a worker takes in this time.
+    "fetch.queue.backoff.ms": 50,
+    "queued.min.messages": 100_000,
+    "queued.max.messages.kbytes": 64 << 10,
     "fetch.wait.max.ms": 100,
-    "max.partition.fetch.bytes": 4 << 20,
+    "max.partition.fetch.bytes": 1 << 20,
 }
 _NETWORK = {
     "socket.keepalive.enable": True,
@@ -90,7 +93,9 @@ def open_producer(connection: Connection, slot: int) -> Producer:
             "delivery.report.only.error": True,
             "partitioner": "murmur2_random",
             "compression.type": "lz4",
-            "linger.ms": 5,
+            # Longer than any commit interval: nobody can read a record before its commit, which flushes; and while a
+            # request of a partition is under way, librdkafka's thread spins if the next one is ready.
+            "linger.ms": 1_000,
             "batch.size": 1_000_000,
             "message.max.bytes": 2 << 20,
             "queue.buffering.max.messages": 1_000_000,

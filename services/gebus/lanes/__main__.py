@@ -6,7 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from gebus.lanes.process import WorkerOptions, exit_status, log_to_stderr, run_worker
+from gebus.lanes.messages import log_to_stderr
+from gebus.lanes.process import WorkerOptions, exit_status, run_worker
 
 
 def main() -> int:
@@ -17,7 +18,7 @@ def main() -> int:
     parser.add_argument("--metrics-port", type=int, default=None)
     parser.add_argument("--restarts", type=int, default=0)
     given = parser.parse_args()
-    log_to_stderr(given.slot)
+    log_to_stderr(f"slot {given.slot}")
     options = WorkerOptions(given.slot, given.catalogue, given.metrics_port, given.restarts)
     return exit_status(lambda: run_worker(options), given.slot)
 

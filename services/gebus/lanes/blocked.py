@@ -38,6 +38,11 @@ class HeldPartitions:
         self._holds: dict[Place, Hold] = {}
 
     @property
+    def waiting(self) -> bool:
+        """Whether any partition waits."""
+        return bool(self._holds)
+
+    @property
     def holds(self) -> dict[Place, Hold]:
         """Every partition that waits now."""
         return dict(self._holds)

@@ -63,5 +63,3 @@ def told(doing: str) -> Iterator[None]:
         yield
     except KafkaException as error:
         raise in_our_words(error.args[0], doing) from error
-    except BufferError as error:
-        raise SessionEnded(f"no room in the producer's queue while {doing}; is the broker reachable?") from error

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 from wsgiref.simple_server import WSGIServer
 
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
 from gebus.lanes.meter import Buckets, Meter, Observation
-from gebus.model.errors import Stopped
 
+_log = logging.getLogger(__name__)
 OUTCOMES = ("taken", "delivered", "filtered", "duplicate", "withheld", "dead")
 
 
@@ -47,7 +48,7 @@ BATCH = Metric(
 COMMIT = Metric("gebus_commit_seconds", "histogram", "seconds", (), "State, offsets and commit of one transaction")
 END_TO_END = Metric(
     "gebus_end_to_end_seconds", "histogram", "seconds", (),
-    "From the log's append time of a source record until its delivery is committed",
+    "From the log's append time of a source record until its delivery is committed; without a sum",
 )  # fmt: skip
 STATE_BYTES = Metric("gebus_state_bytes", "gauge", "bytes", ("slice", "table"), "Memory of a slice's table")
 STATE_ENTRIES = Metric(
@@ -136,16 +137,22 @@ class WorkerCollector(Collector):
             yield family
 
 
-def serve_metrics(meter: Meter, port: int) -> WSGIServer:
-    """Answer scrapes on loopback until the server is shut down."""
+def serve_metrics(meter: Meter, port: int) -> WSGIServer | None:
+    """Answer scrapes on loopback until the server is shut down: the worker's metrics, and those of its process.
+
+    None, and a warning, where the port cannot be had: records matter more than their metrics.
+    """
     registry = CollectorRegistry()
     registry.register(WorkerCollector(meter))
+    ProcessCollector(registry=registry)
     try:
         server, _ = start_http_server(port, addr="127.0.0.1", registry=registry)
     except OSError as error:
-        raise Stopped(
-            f"port {port} for the worker's metrics cannot be had: {error.strerror}; give another --metrics-port"
-        ) from error
+        _log.warning(
+            "port %d of 127.0.0.1 cannot be had (%s): this worker goes on without metrics; give another "
+            "--metrics-port, or 0 for none", port, error.strerror,
+        )  # fmt: skip
+        return None
     return server
 
 
@@ -174,4 +181,6 @@ def _histogram(metric: Metric, buckets: Buckets) -> HistogramMetricFamily:
         cumulative.append(("+Inf" if bound == float("inf") else repr(bound), float(below)))
     family = HistogramMetricFamily(metric.name, metric.meaning, labels=metric.labels)
     family.add_metric([], cumulative, sum_value=buckets.sum)
+    if buckets.sum is None:  # then prometheus_client leaves out the count as well
+        family.add_sample(f"{metric.name}_count", {}, float(below))
     return family

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,10 +27,10 @@ from gebus.lanes.places import Lanes
 from gebus.lanes.ports import SystemClock
 from gebus.lanes.schemas import WriterSchemas
 from gebus.lanes.settings import PRINCIPAL, LaneSettings
-from gebus.lanes.supervisor import EXIT_FENCED
+from gebus.lanes.supervisor import EXIT_DENIED, EXIT_FENCED
 from gebus.lanes.token_keys import master_secret
 from gebus.lanes.worker import Worker
-from gebus.model.errors import GebusError
+from gebus.model.errors import Denied, GebusError
 from gebus.plan import lanes
 
 _log = logging.getLogger(__name__)
@@ -65,6 +65,7 @@ def run_worker(options: WorkerOptions) -> None:
             slot=options.slot, clock=clock, settings=settings, crash=crash,
         )  # fmt: skip
         try:
+            gc.freeze()  # what the start has made lives as long as the process: no collection need look at it
             worker.run(stop.is_set, stop.wait)
         finally:
             schemas.close()
@@ -79,20 +80,14 @@ def exit_status(run: Callable[[], None], slot: int) -> int:
     except Fenced as error:
         _log.error("slot %d: %s", slot, error)
         return EXIT_FENCED
+    except Denied as error:
+        _log.error("slot %d: %s", slot, error)
+        return EXIT_DENIED
     except GebusError as error:
         _log.error("slot %d: %s", slot, error)
         return 1
     _log.info("slot %d: stopped", slot)
     return 0
-
-
-def log_to_stderr(slot: int) -> None:
-    """Let this process's messages say which slot they come from."""
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format=f"%(asctime)s %(levelname)s slot {slot} %(name)s: %(message)s"
-    )
-    for chatty in ("httpx", "kafka"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 def _stop_on_signals(stop: threading.Event) -> None:

@@ -155,7 +155,8 @@ class Restorer:
             return
         progress = self._reading.pop(owned)
         self._open().incremental_unassign([owned.state.kafka()])
-        _log.info("slice %s restored: %d records, %d bytes", owned, progress.records, progress.size)
+        level = logging.INFO if progress.records else logging.DEBUG
+        _log.log(level, "slice %s restored: %d records, %d bytes", owned, progress.records, progress.size)
         done.append(owned)
 
     def _check_progress(self) -> None:

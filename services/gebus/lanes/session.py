@@ -65,7 +65,6 @@ class Session:
         self._producer: Producer | None = None
         self._take_slot_until = 0.0
         self._transaction: Transaction | None = None
-        self._positions: Sequence[TopicPartition] = ()
         self._failure: GebusError | None = None
         self._rebalanced = self._closing = False
         self._advance_at = clock.monotonic() + settings.clock_interval
@@ -95,20 +94,23 @@ class Session:
             self._commit()
         if self._slices.waiting:
             self._restore()
-        if self._held.holds:
+        if self._held.waiting:
             self._held.release()
         if self._clock.monotonic() >= self._advance_at:
             self._advance()
         self._meter.serve(self._observe)
 
     def _poll(self) -> Sequence[Message]:
-        """The next batch. Without an open transaction the first record ends the wait, so that it is not held up."""
+        """The next batch. Without an open transaction the first record ends the wait, so that it is not held up.
+
+        With one open it is a single consume(): a rebalance inside a second would commit records not stepped yet.
+        """
         consume, settings = self._consumer.consume, self._settings
         with told("consuming"):
             if self._transaction is not None and self._transaction.open:
                 messages = consume(settings.batch, max(0.0, min(self._transaction.due_in, settings.busy_wait)))
             else:
-                busy = self._slices.waiting or self._held.holds
+                busy = self._slices.waiting or self._held.waiting
                 messages = consume(1, settings.busy_wait if busy else settings.idle)
                 if messages:
                     messages += consume(settings.batch - 1, 0.0)
@@ -140,8 +142,6 @@ class Session:
         for blocked in step.blocked:
             message = messages[blocked.index]
             self._held.hold(Place(message.topic(), message.partition()), message.offset(), blocked)
-        # Read now, not at the commit: inside a rebalance the client may count records that were never handed out.
-        self._positions = self._held.positions(self._slices.live_inputs)
         self._progress.saw(messages)
         self._meter.batch.observe(self._clock.monotonic() - started)
 
@@ -150,7 +150,9 @@ class Session:
         if transaction is None or not transaction.open:
             return
         started = self._clock.monotonic()
-        self._meter.end_to_end.add(transaction.commit(self._positions, self._consumer.consumer_group_metadata()))
+        # Also inside a rebalance these are the positions of what was handed out, and all of that has been stepped.
+        positions = self._held.positions(self._slices.live_inputs)
+        self._meter.end_to_end.add(transaction.commit(positions, self._consumer.consumer_group_metadata()))
         self._meter.commit.observe(self._clock.monotonic() - started)
         self._meter.committed += 1
 

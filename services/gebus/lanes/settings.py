@@ -24,8 +24,9 @@ def state_topic(lane: str) -> str:
 class LaneSettings:
     """The bounds of a worker. Seconds, where a name does not say otherwise."""
 
-    batch: int = 10_000
-    """Records given to the kernel at once: enough to make Python's share vanish, few enough to stay in cache."""
+    batch: int = 1_000
+    """Records given to the kernel at once: enough to make Python's share vanish, few enough to stay in cache (10,000
+    cost a fifth more)."""
     commit_interval: float = 0.1
     idle: float = 0.1
     """How long an idle worker waits for a record before it looks after the rest: stop, schemas, restores."""

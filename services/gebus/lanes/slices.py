@@ -25,9 +25,11 @@ class Slices:
     def __init__(self, lanes: Lanes, consumer: Consumer, kernel: Kernel, restorer: Restorer) -> None:
         self._lanes, self._consumer, self._kernel, self._restorer = lanes, consumer, kernel, restorer
         self._assigned: set[Place] = set()
+        self._whole: set[Slice] = set()
         self._live: set[Slice] = set()
         self._known: set[Slice] = set()
         self._live_inputs: tuple[Place, ...] = ()
+        self._told: set[Slice] = set()
 
     @property
     def live(self) -> Collection[Slice]:
@@ -41,16 +43,18 @@ class Slices:
     @property
     def waiting(self) -> bool:
         """Whether a slice is whole, but not restored yet."""
-        return bool(self._whole() - self._live)
+        return self._whole != self._live
 
     def assigned(self, places: Iterable[Place]) -> None:
         """These partitions came here; nothing is read of them yet."""
         self._assigned.update(places)
+        self._count_whole()
 
     def revoked(self, places: Iterable[Place]) -> None:
         """These partitions go elsewhere, and with them their slices; what they held uncommitted is lost."""
         self._assigned.difference_update(places)
-        for owned in self._known - self._whole():
+        self._count_whole()
+        for owned in self._known - self._whole:
             self._known.discard(owned)
             self._restorer.drop(owned)
             if owned in self._live:
@@ -64,7 +68,7 @@ class Slices:
 
     def restore_some(self, seconds: float) -> None:
         """Restore for about so long, and begin to read what is complete."""
-        for owned in sorted(self._whole() - self._known):
+        for owned in sorted(self._whole - self._known):
             self._known.add(owned)
             self._restorer.begin(owned, self._lanes.inputs(owned))
         done = self._restorer.some(seconds)
@@ -75,10 +79,15 @@ class Slices:
         if done:
             self._changed()
 
-    def _whole(self) -> set[Slice]:
+    def _count_whole(self) -> None:
         touched = {self._lanes.slice(place) for place in self._assigned}
-        return {owned for owned in touched if self._lanes.inputs(owned) <= self._assigned}
+        self._whole = {owned for owned in touched if self._lanes.inputs(owned) <= self._assigned}
 
     def _changed(self) -> None:
         self._live_inputs = tuple(sorted(place for owned in self._live for place in self._lanes.inputs(owned)))
-        _log.info("live slices: %s", ", ".join(str(owned) for owned in sorted(self._live)) or "none")
+        # Once none waits any more: a start would otherwise be a line for each slice.
+        if not self.waiting:
+            for how, which in (("gained", self._live - self._told), ("lost", self._told - self._live)):
+                if which:
+                    _log.info("%s slices %s; %d are live", how, ", ".join(map(str, sorted(which))), len(self._live))
+            self._told = set(self._live)

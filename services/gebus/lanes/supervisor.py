@@ -18,6 +18,8 @@ _log = logging.getLogger(__name__)
 
 EXIT_FENCED = 3
 """Exit status of a worker that lost its slot to another process; 1 is any other error, 0 a stop that was asked for."""
+EXIT_DENIED = 4
+"""Exit status of a worker that Kafka or the registry refused: another try is refused too."""
 
 
 class Process(Protocol):
@@ -66,7 +68,8 @@ class Supervisor:
 
     Promised: when `run` returns or raises, no worker is left; when the supervisor is killed, its workers notice
     that their standard input has ended, and stop. Not promised: that a slot runs always; a worker that dies again
-    and again is given up on, and then all are stopped, so that whatever runs the supervisor sees it.
+    and again, or is refused right after its start, is given up on, and then all are stopped, so that whatever runs
+    the supervisor sees it.
     """
 
     def __init__(self, workers: int, spawn: Spawn, clock: Clock, settings: SupervisorSettings) -> None:
@@ -101,6 +104,11 @@ class Supervisor:
         slot.process = None
         if now - slot.started_at >= self._settings.quick:
             slot.backoff.reset()
+        elif status == EXIT_DENIED:
+            raise Stopped(
+                f"slot {slot.number}: its worker was refused, see its message above; what refuses it must be mended "
+                "first; all workers are stopped"
+            )
         if slot.backoff.failures >= self._settings.quick_deaths:
             raise Stopped(
                 f"slot {slot.number}: its worker ended {slot.backoff.failures + 1} times within "
@@ -113,6 +121,8 @@ class Supervisor:
 
     def _stop_all(self) -> None:
         running = [(slot.number, slot.process) for slot in self._slots if slot.process is not None]
+        if running:
+            _log.info("stopping %d workers", len(running))
         for _, process in running:
             process.terminate()
         deadline = self._clock.monotonic() + self._settings.stop
@@ -148,4 +158,5 @@ def _close_stdin(process: Process) -> None:
 def _told(status: int) -> str:
     if status < 0:
         return f"signal {-status}"
-    return f"exit status {status}" + (" (fenced: its slot was taken)" if status == EXIT_FENCED else "")
+    meaning = {EXIT_FENCED: " (fenced: its slot was taken)", EXIT_DENIED: " (refused)"}
+    return f"exit status {status}{meaning.get(status, '')}"

@@ -29,7 +29,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from confluent_kafka import KafkaError, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from gebus_kernel import Kernel
 
 from gebus.lanes.crash import CrashPoint
@@ -80,7 +80,7 @@ class Transaction:
             for message in rest:
                 error = message.pop("_error")
                 if error.code() != KafkaError._QUEUE_FULL:
-                    raise in_our_words(error, f"producing to {topic}")
+                    raise in_our_words(self._cause(error), f"producing to {topic}")
             # Full means full for all that follow, so that the rest is the end of the batch and order holds.
             self._wait_for_room(topic, deadline)
             messages = rest
@@ -91,12 +91,11 @@ class Transaction:
         deadline = self._clock.monotonic() + self._settings.produce_timeout
         while True:
             try:
-                with told(f"producing to {topic}"):
-                    self._producer.produce(topic, value, **also)
-            except SessionEnded as error:
-                if not isinstance(error.__cause__, BufferError):
-                    raise
+                self._producer.produce(topic, value, **also)
+            except BufferError:
                 self._wait_for_room(topic, deadline)
+            except KafkaException as error:
+                raise in_our_words(self._cause(error.args[0]), f"producing to {topic}") from error
             else:
                 return
 
@@ -123,6 +122,16 @@ class Transaction:
                 f"{topic}; is the broker reachable?"
             )
         self._producer.poll(min(left, 0.1))
+
+    def _cause(self, error: KafkaError) -> KafkaError:
+        """What made the producer fatal: produce() tells only that it is, ending the transaction tells why."""
+        if error.code() == KafkaError._FATAL:
+            try:
+                self._producer.abort_transaction(0)
+            except KafkaException as told_why:
+                cause: KafkaError = told_why.args[0]
+                return cause
+        return error
 
     def _settle(self) -> None:
         self._producer.flush(self._settings.produce_timeout)

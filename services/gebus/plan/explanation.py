@@ -169,7 +169,11 @@ def _step_lines(step: dict[str, Any]) -> list[str]:
             + (f", shared with {shared}" if shared else ", of this feed alone"),
         ]
     if step["step"] == "where":
-        found = f"found by {', '.join(step['index'])}" if step["index"] else "no index: every record is tried"
+        found = (
+            f"found by {', '.join(step['index'])}"
+            if step["index"]
+            else "no index: tried on every record that comes this far"
+        )
         return [step["when"], found]
     return ["the envelope and the fields below"]
 

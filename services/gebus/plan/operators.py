@@ -140,7 +140,7 @@ def call(name: str, arguments: list[Typed], position: int) -> Typed:
             position=argument.position,
         )
     value = _written_out(name, argument.node.value, argument.position)
-    return Typed(Constant("int", value), _literal_type(name), position)
+    return Typed(Constant("int", value), _LITERALS[name], position)
 
 
 def unknown_function(name: str, position: int) -> Refusal:
@@ -149,15 +149,12 @@ def unknown_function(name: str, position: int) -> Refusal:
     return Refusal(f"`{name}` is not a function that lanes run", FUNCTIONS_IN_WORDS, hint, position=position)
 
 
+_LITERALS: dict[str, Type] = {"timestamp": "timestamp", "duration": "duration", "date": "date"}
 _EXAMPLE = {
     "timestamp": 'timestamp("2020-02-01T00:00:00Z")',
     "duration": 'duration("36h")',
     "date": 'date("2020-02-01")',
 }
-
-
-def _literal_type(name: str) -> Type:
-    return {"timestamp": "timestamp", "duration": "duration", "date": "date"}[name]  # type: ignore[return-value]
 
 
 def _written_out(name: str, text: str, position: int) -> int:

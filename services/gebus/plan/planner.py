@@ -42,10 +42,17 @@ def check(catalogue: Catalogue, places: Places) -> list[Finding]:
     try:
         policy = _policy(catalogue, None)
     except PlanError as error:
-        file = f"codes/{POLICY_LIST}.yaml"
-        return [Finding(file, places.line(file, ()), "policy", error.problem, "a policy that decides each case once")]
+        return [_policy_finding(catalogue, places, error)]
     _, problems = _plan(catalogue, policy)
     return [problem.as_finding(places.line(problem.file, problem.path)) for problem in problems]
+
+
+def _policy_finding(catalogue: Catalogue, places: Places, error: PlanError) -> Finding:
+    file, _, code = error.place.partition(": ")
+    entries = catalogue.codes[POLICY_LIST].entries if POLICY_LIST in catalogue.codes else ()
+    path = next((("entries", index) for index, entry in enumerate(entries) if entry.code == code), ())
+    found = f"{code}: {error.problem}" if code else error.problem
+    return Finding(file, places.line(file, path), "policy", found, "a policy that decides each case once")
 
 
 def _policy(catalogue: Catalogue, on: date | None) -> Policy:

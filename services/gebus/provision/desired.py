@@ -18,6 +18,8 @@ FEED_PREFIX, DEAD_PREFIX = "feed.", "dead."
 _READ: tuple[Operation, ...] = ("read", "describe")
 _WRITE: tuple[Operation, ...] = ("write", "describe")
 _DAY = timedelta(days=1)
+_QUIET = timedelta(days=35)
+"""How long a slice may be quiet before its account begins again from nothing."""
 
 Place = tuple[str, tuple[str | int, ...]]
 """A file of the catalogue and the key path in it that asked for something."""
@@ -66,6 +68,10 @@ def desired(catalogue: Catalogue, lanes: Sequence[LanePlan]) -> Desired:
     )
 
 
+_SOURCE_SIZE = {"max.message.bytes": str((1 << 20) + (1 << 16))}
+"""Below the broker's 2 MiB: a source record that cannot be taken must still fit with the headers of a dead letter."""
+
+
 def feed_file(feed: str) -> str:
     """The file of a feed, from its id `<consumer>/<feed>`."""
     return f"feeds/{feed}.yaml"
@@ -76,7 +82,7 @@ def _contract_topics(catalogue: Catalogue) -> Iterator[tuple[Topic, Place]]:
         place: Place = (f"topics/{contract.topic}.yaml", ("partitions",))
         config = _config(contract.retention)
         for party in contract.publishers:
-            yield Topic(contract.kafka_topic(party), contract.partitions, config), place
+            yield Topic(contract.kafka_topic(party), contract.partitions, {**config, **_SOURCE_SIZE}), place
         yield Topic(contract.dead_letter_topic, 1, config), place
 
 
@@ -84,7 +90,7 @@ def _lane_topics(lanes: Sequence[LanePlan]) -> Iterator[tuple[Topic, Place]]:
     for lane in lanes:
         windows = [timedelta(milliseconds=table.window_ms) for table in lane.tables]
         # An entry counts for its window and at most an eighth of it more; a day covers the log's own pace of trimming.
-        retention = max(windows, default=timedelta(0)) * 9 / 8 + _DAY
+        retention = max(max(windows, default=timedelta(0)) * 9 / 8 + _DAY, _QUIET)
         place: Place = (f"topics/{lane.source.name}.yaml", ("partitions",))
         yield Topic(state_topic(lane.name), lane.partitions, _config(retention)), place
         for feed in lane.feeds:

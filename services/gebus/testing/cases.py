@@ -149,7 +149,7 @@ def _fields(plan: FeedPlan, number: int, wanted: Mapping[str, Any], record: Mapp
             if values[name] != record[name]:
                 yield Difference(number, name, _shown(values[name]), _shown(record[name]))
         elif name not in ENVELOPE and not token:
-            yield Difference(number, name, "the case does not name it", _shown(record[name]))
+            yield Difference(number, name, "nothing, for the case does not name it", _shown(record[name]))
     for name in wanted:
         if name not in fields:
             yield Difference(number, name, _shown(wanted[name]), "no such field: the feed does not select it")

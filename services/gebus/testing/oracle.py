@@ -10,7 +10,7 @@ import io
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
@@ -170,8 +170,3 @@ class _FeedOracle:
             return True
         entries.append(generation)
         return False
-
-
-def outcome_of(oracle: Oracle) -> Mapping[str, Mapping[str, int]]:
-    """The accounts of every feed."""
-    return {feed.name: dict(feed.accounts) for feed in oracle.feeds}

@@ -87,10 +87,11 @@ impl Rules {
             return Err((Reason::BadStatus, "status"));
         }
         let occurred = fields.long(OCCURRED_AT);
-        if occurred < arrival.append_ms.saturating_sub(self.past_ms) {
+        let (first, last) = self.times(arrival);
+        if occurred < first {
             return Err((Reason::TooEarly, "occurred_at"));
         }
-        if occurred > arrival.append_ms.saturating_add(self.future_ms) {
+        if occurred > last {
             return Err((Reason::TooLate, "occurred_at"));
         }
         if fields.text(SOURCE) != arrival.party {
@@ -101,6 +102,21 @@ impl Rules {
             return Err((Reason::BadRegion, "region"));
         }
         Ok(())
+    }
+
+    /// What is wrong in words; of a time also what was found and what is allowed, which tells of no person.
+    pub fn detail(&self, reason: Reason, fields: &Fields<'_>, arrival: &Arrival<'_>) -> String {
+        if !matches!(reason, Reason::TooEarly | Reason::TooLate) {
+            return reason.detail().to_owned();
+        }
+        let (first, last) = self.times(arrival);
+        let occurred = fields.long(OCCURRED_AT);
+        format!("{}: found {occurred}, allowed {first} to {last} (ms since 1970, UTC)", reason.detail())
+    }
+
+    /// The earliest and the latest `occurred_at` that a record with this append time may have.
+    fn times(&self, arrival: &Arrival<'_>) -> (i64, i64) {
+        (arrival.append_ms.saturating_sub(self.past_ms), arrival.append_ms.saturating_add(self.future_ms))
     }
 
     /// Whether `key` is the key fields of the record: their text joined by `|`, with `\` and `|` escaped by `\`.

@@ -64,51 +64,59 @@ fn compile_operator(schema: &Schema, plan: &ExprPlan) -> Result<(Expr, Type), St
         operands.push(operand);
         types.push(kind);
     }
-    let refused = || {
-        let found: Vec<&str> = types.iter().map(|kind| type_name(*kind)).collect();
-        format!("the operator `{op}` does not take ({})", found.join(", "))
-    };
-    let all = |allowed: &[Kind]| types.iter().all(|kind| kind.is_none_or(|kind| allowed.contains(&kind)));
-    let number = [Kind::Integer, Kind::Double];
-    let boolean = Some(Kind::Boolean);
-    if matches!(op, "and" | "or") && operands.len() >= 2 && all(&[Kind::Boolean]) {
-        return Ok((if op == "and" { Expr::And(operands) } else { Expr::Or(operands) }, boolean));
-    }
-    match <[Expr; 1]>::try_from(operands).map_err(|operands| <[Expr; 2]>::try_from(operands)) {
-        Ok([operand]) => match op {
-            "not" if all(&[Kind::Boolean]) => Ok((Expr::Not(Box::new(operand)), boolean)),
-            "neg" if all(&number) => Ok((Expr::Negate(Box::new(operand)), types[0])),
-            "abs" if all(&number) => Ok((Expr::Absolute(Box::new(operand)), types[0])),
-            "size" if all(&[Kind::Text]) => Ok((Expr::Size(Box::new(operand)), Some(Kind::Integer))),
-            _ => Err(refused()),
-        },
-        Err(Ok(pair)) => {
-            if let Some(comparison) = comparison(op)
-                && alike(types[0], types[1])
-            {
-                return Ok((Expr::Compare(comparison, Box::new(pair)), boolean));
-            }
-            if let Some(arithmetic) = arithmetic(op)
-                && (all(&[Kind::Integer]) || all(&[Kind::Double]) && arithmetic != Arithmetic::Modulo)
-            {
-                return Ok((Expr::Arithmetic(arithmetic, Box::new(pair)), types[0].or(types[1])));
-            }
-            match text_test(op) {
-                Some(test) if all(&[Kind::Text]) => Ok((Expr::Text(test, Box::new(pair)), boolean)),
-                _ => Err(refused()),
-            }
+    let compiled = match (op, &types[..]) {
+        ("and", [_, _, ..]) => {
+            all(&types, &[Kind::Boolean]).then_some((Expr::And(operands), Some(Kind::Boolean)))
         }
-        Err(Err(operands)) => match <[Expr; 3]>::try_from(operands) {
-            Ok(parts)
-                if op == "cond"
-                    && types[0].is_none_or(|kind| kind == Kind::Boolean)
-                    && alike(types[1], types[2]) =>
-            {
-                Ok((Expr::Choose(Box::new(parts)), types[1].or(types[2])))
-            }
-            _ => Err(refused()),
-        },
+        ("or", [_, _, ..]) => {
+            all(&types, &[Kind::Boolean]).then_some((Expr::Or(operands), Some(Kind::Boolean)))
+        }
+        (_, [_]) => unary(op, &types, operands),
+        (_, [_, _]) => binary(op, &types, operands),
+        ("cond", [condition, yes, no]) => {
+            let fits = all(&[*condition], &[Kind::Boolean]) && alike(*yes, *no);
+            let parts = <[Expr; 3]>::try_from(operands).ok().filter(|_| fits);
+            parts.map(|parts| (Expr::Choose(Box::new(parts)), yes.or(*no)))
+        }
+        _ => None,
+    };
+    compiled.ok_or_else(|| {
+        let found: Vec<&str> = types.iter().map(|kind| type_name(*kind)).collect();
+        format!("there is no operator `{op}` for ({})", found.join(", "))
+    })
+}
+
+const NUMBERS: [Kind; 2] = [Kind::Integer, Kind::Double];
+
+/// Whether each type is one of those allowed; null may stand for any.
+fn all(types: &[Type], allowed: &[Kind]) -> bool {
+    types.iter().all(|kind| kind.is_none_or(|kind| allowed.contains(&kind)))
+}
+
+fn unary(op: &str, types: &[Type], operands: Vec<Expr>) -> Option<(Expr, Type)> {
+    let operand = Box::new(operands.into_iter().next()?);
+    Some(match op {
+        "not" if all(types, &[Kind::Boolean]) => (Expr::Not(operand), Some(Kind::Boolean)),
+        "neg" if all(types, &NUMBERS) => (Expr::Negate(operand), types[0]),
+        "abs" if all(types, &NUMBERS) => (Expr::Absolute(operand), types[0]),
+        "size" if all(types, &[Kind::Text]) => (Expr::Size(operand), Some(Kind::Integer)),
+        _ => return None,
+    })
+}
+
+fn binary(op: &str, types: &[Type], operands: Vec<Expr>) -> Option<(Expr, Type)> {
+    let pair = Box::new(<[Expr; 2]>::try_from(operands).ok()?);
+    if let Some(comparison) = comparison(op) {
+        return alike(types[0], types[1]).then_some((Expr::Compare(comparison, pair), Some(Kind::Boolean)));
     }
+    if let Some(test) = text_test(op) {
+        return all(types, &[Kind::Text]).then_some((Expr::Text(test, pair), Some(Kind::Boolean)));
+    }
+    let arithmetic = arithmetic(op)?;
+    // CEL mixes no numbers here, and has no remainder of doubles.
+    let fits =
+        all(types, &[Kind::Integer]) || (all(types, &[Kind::Double]) && arithmetic != Arithmetic::Modulo);
+    fits.then_some((Expr::Arithmetic(arithmetic, pair), types[0].or(types[1])))
 }
 
 fn compile_in(schema: &Schema, plan: &ExprPlan) -> Result<(Expr, Type), String> {

@@ -23,16 +23,43 @@ fn encode(schema: &Schema, node: NodeId, value: &Value, out: &mut Vec<u8>, depth
         return Err("it contains itself".to_owned());
     }
     match (&schema.nodes[node], value) {
+        (Node::Array(item), Value::Array(values)) => {
+            if !values.is_empty() {
+                write_long(out, values.len() as i64);
+            }
+            for value in values {
+                encode(schema, *item, value, out, depth + 1)?;
+            }
+            out.push(0);
+            Ok(())
+        }
+        (Node::Map(inner), Value::Object(entries)) => {
+            if !entries.is_empty() {
+                write_long(out, entries.len() as i64);
+            }
+            for (key, value) in entries {
+                write_span(out, key.as_bytes());
+                encode(schema, *inner, value, out, depth + 1)?;
+            }
+            out.push(0);
+            Ok(())
+        }
+        (Node::Union(branches), value) => encode_branch(schema, branches, value, out, depth),
+        (Node::Record { fields, .. }, Value::Object(entries)) => {
+            encode_record(schema, fields, entries, out, depth)
+        }
+        (plain, value) => encode_plain(plain, value, out),
+    }
+}
+
+fn encode_plain(node: &Node, value: &Value, out: &mut Vec<u8>) -> Result<(), String> {
+    match (node, value) {
         (Node::Null, Value::Null) => {}
         (Node::Boolean, Value::Bool(flag)) => out.push(u8::from(*flag)),
-        (Node::Int, Value::Number(number)) => {
-            match number.as_i64().filter(|number| i32::try_from(*number).is_ok()) {
-                Some(number) => write_long(out, number),
-                None => return Err(format!("{number} is no int")),
-            }
-        }
-        (Node::Long, Value::Number(number)) => {
-            write_long(out, number.as_i64().ok_or_else(|| format!("{number} is no long"))?);
+        (Node::Int | Node::Long, Value::Number(number)) => {
+            let fits = |number: &i64| matches!(node, Node::Long) || i32::try_from(*number).is_ok();
+            let whole = number.as_i64().filter(fits);
+            write_long(out, whole.ok_or_else(|| format!("{number} is no such integer"))?);
         }
         (Node::Float, Value::Number(number)) => {
             out.extend_from_slice(&(number.as_f64().unwrap_or(f64::NAN) as f32).to_le_bytes());
@@ -52,29 +79,6 @@ fn encode(schema: &Schema, node: NodeId, value: &Value, out: &mut Vec<u8>, depth
         (Node::Enum { symbols, .. }, Value::String(text)) => {
             let index = symbols.iter().position(|symbol| symbol == text);
             write_long(out, index.ok_or_else(|| format!("`{text}` is not one of the symbols"))? as i64);
-        }
-        (Node::Array(item), Value::Array(values)) => {
-            if !values.is_empty() {
-                write_long(out, values.len() as i64);
-                for value in values {
-                    encode(schema, *item, value, out, depth + 1)?;
-                }
-            }
-            out.push(0);
-        }
-        (Node::Map(inner), Value::Object(entries)) => {
-            if !entries.is_empty() {
-                write_long(out, entries.len() as i64);
-                for (key, value) in entries {
-                    write_span(out, key.as_bytes());
-                    encode(schema, *inner, value, out, depth + 1)?;
-                }
-            }
-            out.push(0);
-        }
-        (Node::Union(branches), value) => return encode_branch(schema, branches, value, out, depth),
-        (Node::Record { fields, .. }, Value::Object(entries)) => {
-            return encode_record(schema, fields, entries, out, depth);
         }
         (node, value) => return Err(format!("{value} is no {node:?}")),
     }

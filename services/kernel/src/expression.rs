@@ -74,9 +74,37 @@ impl Expr {
     /// Whether the condition holds: undecided does not.
     #[inline]
     pub fn holds(&self, schema: &Schema, fields: &Fields<'_>) -> bool {
-        self.value(schema, fields) == Value::Boolean(true)
+        self.decide(schema, fields) == Some(true)
     }
 
+    /// The outcome of a condition; None is undecided.
+    fn decide(&self, schema: &Schema, fields: &Fields<'_>) -> Option<bool> {
+        match self {
+            Self::And(operands) => connect(operands, false, schema, fields),
+            Self::Or(operands) => connect(operands, true, schema, fields),
+            Self::Not(operand) => operand.decide(schema, fields).map(|flag| !flag),
+            Self::Compare(comparison, operands) => {
+                comparison.decide(operands[0].value(schema, fields), operands[1].value(schema, fields))
+            }
+            Self::In(operand, list) => {
+                let sought = operand.value(schema, fields);
+                let found = |constant: &Constant| equal(sought, constant.value()) == Some(true);
+                (sought != Value::Undecided).then(|| list.iter().any(found))
+            }
+            Self::Text(how, operands) => {
+                match (operands[0].value(schema, fields), operands[1].value(schema, fields)) {
+                    (Value::Text(text), Value::Text(part)) => Some(how.holds(text, part)),
+                    _ => None,
+                }
+            }
+            _ => match self.value(schema, fields) {
+                Value::Boolean(flag) => Some(flag),
+                _ => None,
+            },
+        }
+    }
+
+    #[inline]
     fn value<'a>(&'a self, schema: &Schema, fields: &Fields<'a>) -> Value<'a> {
         match self {
             Self::Constant(constant) => constant.value(),
@@ -84,16 +112,12 @@ impl Expr {
                 None => Value::Null,
                 Some(position) => value_at(*kind, fields.body, position),
             },
-            Self::And(operands) => connect(operands, false, schema, fields),
-            Self::Or(operands) => connect(operands, true, schema, fields),
-            Self::Compare(comparison, operands) => {
-                compare(*comparison, operands[0].value(schema, fields), operands[1].value(schema, fields))
-            }
-            Self::In(operand, list) => is_in(operand.value(schema, fields), list),
-            Self::Not(operand) => match operand.value(schema, fields) {
-                Value::Boolean(flag) => Value::Boolean(!flag),
-                _ => Value::Undecided,
-            },
+            _ => self.calculated(schema, fields),
+        }
+    }
+
+    fn calculated<'a>(&'a self, schema: &Schema, fields: &Fields<'a>) -> Value<'a> {
+        match self {
             Self::Negate(operand) => match operand.value(schema, fields) {
                 Value::Integer(number) => integer(number.checked_neg()),
                 Value::Double(number) => Value::Double(-number),
@@ -114,17 +138,12 @@ impl Expr {
             Self::Arithmetic(arithmetic, operands) => {
                 calculate(*arithmetic, operands[0].value(schema, fields), operands[1].value(schema, fields))
             }
-            Self::Text(test, operands) => {
-                match (operands[0].value(schema, fields), operands[1].value(schema, fields)) {
-                    (Value::Text(text), Value::Text(part)) => Value::Boolean(test.holds(text, part)),
-                    _ => Value::Undecided,
-                }
-            }
-            Self::Choose(parts) => match parts[0].value(schema, fields) {
-                Value::Boolean(true) => parts[1].value(schema, fields),
-                Value::Boolean(false) => parts[2].value(schema, fields),
-                _ => Value::Undecided,
+            Self::Choose(parts) => match parts[0].decide(schema, fields) {
+                Some(true) => parts[1].value(schema, fields),
+                Some(false) => parts[2].value(schema, fields),
+                None => Value::Undecided,
             },
+            _ => self.decide(schema, fields).map_or(Value::Undecided, Value::Boolean),
         }
     }
 }
@@ -170,20 +189,23 @@ fn value_at(kind: Kind, body: &[u8], position: usize) -> Value<'_> {
 }
 
 /// `and` and `or`: one operand that decides is enough, wherever it stands; else undecided wins over the rest.
-fn connect<'a>(operands: &'a [Expr], decides: bool, schema: &Schema, fields: &Fields<'a>) -> Value<'a> {
-    let mut outcome = Value::Boolean(!decides);
+fn connect(operands: &[Expr], decides: bool, schema: &Schema, fields: &Fields<'_>) -> Option<bool> {
+    let mut outcome = Some(!decides);
     for operand in operands {
-        match operand.value(schema, fields) {
-            Value::Boolean(flag) if flag == decides => return Value::Boolean(decides),
-            Value::Boolean(_) => {}
-            _ => outcome = Value::Undecided,
+        match operand.decide(schema, fields) {
+            Some(flag) if flag == decides => return Some(decides),
+            Some(_) => {}
+            None => outcome = None,
         }
     }
     outcome
 }
 
+#[inline]
 fn equal(left: Value<'_>, right: Value<'_>) -> Option<bool> {
     match (left, right) {
+        (Value::Integer(a), Value::Integer(b)) => Some(a == b),
+        (Value::Text(a), Value::Text(b)) => Some(a == b),
         (Value::Undecided, _) | (_, Value::Undecided) => None,
         (Value::Integer(_) | Value::Double(_), Value::Integer(_) | Value::Double(_)) => {
             Some(order(left, right) == Some(Ordering::Equal))
@@ -192,23 +214,18 @@ fn equal(left: Value<'_>, right: Value<'_>) -> Option<bool> {
     }
 }
 
-fn is_in<'a>(operand: Value<'a>, list: &'a [Constant]) -> Value<'a> {
-    if operand == Value::Undecided {
-        return Value::Undecided;
-    }
-    Value::Boolean(list.iter().any(|constant| equal(operand, constant.value()) == Some(true)))
-}
-
-fn compare<'a>(comparison: Comparison, left: Value<'a>, right: Value<'a>) -> Value<'a> {
-    use Comparison::{Equal, Greater, GreaterOrEqual, Less, LessOrEqual, NotEqual};
-    match comparison {
-        Equal => equal(left, right).map_or(Value::Undecided, Value::Boolean),
-        NotEqual => equal(left, right).map_or(Value::Undecided, |same| Value::Boolean(!same)),
-        _ if !comparable(left, right) => Value::Undecided,
-        Less => Value::Boolean(order(left, right) == Some(Ordering::Less)),
-        Greater => Value::Boolean(order(left, right) == Some(Ordering::Greater)),
-        LessOrEqual => Value::Boolean(order(left, right).is_some_and(Ordering::is_le)),
-        GreaterOrEqual => Value::Boolean(order(left, right).is_some_and(Ordering::is_ge)),
+impl Comparison {
+    #[inline]
+    fn decide(self, left: Value<'_>, right: Value<'_>) -> Option<bool> {
+        match self {
+            Self::Equal => equal(left, right),
+            Self::NotEqual => equal(left, right).map(|same| !same),
+            _ if !comparable(left, right) => None,
+            Self::Less => Some(order(left, right) == Some(Ordering::Less)),
+            Self::Greater => Some(order(left, right) == Some(Ordering::Greater)),
+            Self::LessOrEqual => Some(order(left, right).is_some_and(Ordering::is_le)),
+            Self::GreaterOrEqual => Some(order(left, right).is_some_and(Ordering::is_ge)),
+        }
     }
 }
 

@@ -4,21 +4,55 @@
 //! the record's value, so that five thousand such feeds cost about as much as one.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
 
 use crate::expression::{Comparison, Constant, Expr, TextTest};
 use crate::path::{Fields, Kind, Path, long_at, span_at};
 use crate::schema::Schema;
 
 type FeedIds = Vec<usize>;
+type Hashing = BuildHasherDefault<Quick>;
+
+/// A hash in a few instructions. It need not withstand anyone: what is stored comes from the catalogue, and what a
+/// record brings is only looked up.
+#[derive(Default)]
+struct Quick(u64);
+
+impl Hasher for Quick {
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.write_u64(u64::from_le_bytes(word));
+        }
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        let product = u128::from(self.0 ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+        self.0 = (product >> 64) as u64 ^ product as u64;
+    }
+
+    fn write_i64(&mut self, word: i64) {
+        self.write_u64(word as u64);
+    }
+
+    fn write_usize(&mut self, word: usize) {
+        self.write_u64(word as u64);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 /// One attribute by which feeds are found.
 #[derive(Debug)]
 struct Attribute {
     path: Path,
-    texts: HashMap<Vec<u8>, FeedIds>,
-    numbers: HashMap<i64, FeedIds>,
+    texts: HashMap<Vec<u8>, FeedIds, Hashing>,
+    numbers: HashMap<i64, FeedIds, Hashing>,
     /// By the length of the prefix.
-    prefixes: BTreeMap<usize, HashMap<Vec<u8>, FeedIds>>,
+    prefixes: BTreeMap<usize, HashMap<Vec<u8>, FeedIds, Hashing>>,
 }
 
 /// The feeds of a group, by what their first condition demands. Every feed is in exactly one place.
@@ -62,7 +96,7 @@ impl Index {
         let known = self.attributes.iter().position(|attribute| attribute.path == *path);
         let at = known.unwrap_or(self.attributes.len());
         if known.is_none() {
-            let (texts, numbers, prefixes) = (HashMap::new(), HashMap::new(), BTreeMap::new());
+            let (texts, numbers, prefixes) = (HashMap::default(), HashMap::default(), BTreeMap::new());
             self.attributes.push(Attribute { path: path.clone(), texts, numbers, prefixes });
         }
         &mut self.attributes[at]

@@ -1,6 +1,6 @@
 //! The kernel: a batch of records in, the records to deliver out, with the state that follows.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::check::Arrival;
 use crate::lane::{Feed, Lane, Step};
@@ -12,6 +12,9 @@ use crate::source::{Scratch, Stop};
 /// The upper bounds of the buckets that end-to-end latencies are counted in; a last bucket takes what lies above.
 pub const LATENCY_BOUNDS_MS: [i64; 14] =
     [5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000];
+
+/// The bytes for deliveries that are kept from batch to batch.
+const MOST_ARENA: usize = 32 << 20;
 
 /// One record of a batch, on its lane and topic by number.
 #[derive(Clone, Copy)]
@@ -58,9 +61,10 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Makes ready for the next batch; the buffers keep their room.
+    /// Makes ready for the next batch; the buffers keep their room, but not that of a batch beyond the usual.
     pub fn clear(&mut self) {
         self.arena.clear();
+        self.arena.shrink_to(MOST_ARENA);
         self.outputs.clear();
         self.dead.clear();
         self.blocked.clear();
@@ -81,7 +85,7 @@ struct Bench {
 pub struct Kernel {
     lanes: Vec<Lane>,
     /// By lane, then by slice number.
-    slices: Vec<HashMap<u32, Slice>>,
+    slices: Vec<BTreeMap<u32, Slice>>,
     topics: HashMap<String, (usize, usize)>,
     feeds: HashMap<String, (usize, usize)>,
     ready: bool,
@@ -117,7 +121,7 @@ impl Kernel {
         let payloads = lane.projections.len() + lane.feeds.len();
         self.bench.payloads.resize(self.bench.payloads.len().max(payloads), (0, 0, 0));
         self.lanes.push(lane);
-        self.slices.push(HashMap::new());
+        self.slices.push(BTreeMap::new());
         Ok(())
     }
 
@@ -127,11 +131,8 @@ impl Kernel {
     }
 
     /// The open slices of a lane, in order.
-    #[must_use]
-    pub fn slices(&self, lane: usize) -> Vec<(u32, &Slice)> {
-        let mut slices: Vec<_> = self.slices[lane].iter().map(|(number, slice)| (*number, slice)).collect();
-        slices.sort_unstable_by_key(|(number, _)| *number);
-        slices
+    pub fn slices(&self, lane: usize) -> impl Iterator<Item = (u32, &Slice)> {
+        self.slices[lane].iter().map(|(number, slice)| (*number, slice))
     }
 
     pub fn source(&mut self, name: &str) -> Result<&mut crate::source::Source, String> {
@@ -187,10 +188,10 @@ impl Kernel {
         Ok(state.seen.iter_mut().map(|seen| seen.advance(clock_ms)).sum())
     }
 
-    /// The lane and topic of a Kafka topic, by number.
+    /// The name of a Kafka topic, and its lane and topic by number.
     #[must_use]
-    pub fn topic(&self, name: &str) -> Option<(usize, usize)> {
-        self.topics.get(name).copied()
+    pub fn topic(&self, name: &str) -> Option<(&str, usize, usize)> {
+        self.topics.get_key_value(name).map(|(name, (lane, topic))| (name.as_str(), *lane, *topic))
     }
 
     #[must_use]
@@ -255,7 +256,9 @@ impl Kernel {
     /// The open transaction is committed; counts what it delivered by latency.
     pub fn commit(&mut self, now_ms: i64) -> Vec<u64> {
         for (lane, slices) in self.lanes.iter().zip(&mut self.slices) {
-            slices.values_mut().for_each(|slice| slice.commit(lane));
+            for slice in slices.values_mut() {
+                slice.commit(lane);
+            }
         }
         let mut buckets = vec![0; LATENCY_BOUNDS_MS.len() + 1];
         for (append_ms, count) in self.delivered.drain(..) {
@@ -267,7 +270,7 @@ impl Kernel {
 
     /// The open transaction is aborted; all is as it was after the last commit.
     pub fn rollback(&mut self) {
-        self.slices.iter_mut().flat_map(HashMap::values_mut).for_each(Slice::rollback);
+        self.slices.iter_mut().flat_map(BTreeMap::values_mut).for_each(Slice::rollback);
         self.delivered.clear();
     }
 }
@@ -393,3 +396,6 @@ impl Turn<'_, '_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,8 @@ use crate::schema::{NodeId, Schema};
 use crate::source::Source;
 use crate::walk::end_of;
 
+use sha2::{Digest, Sha256};
+
 /// The generations that a window is divided into.
 const GENERATIONS: i64 = 8;
 
@@ -100,14 +102,11 @@ impl Lane {
                 ),
             });
         }
-        let projection = match known.get(plan.select.fields.as_slice()) {
-            Some(projection) => *projection,
-            None => {
-                self.projections.push(Projection::compile(schema, &plan.select)?);
-                known.insert(&plan.select.fields, self.projections.len() - 1);
-                self.projections.len() - 1
-            }
-        };
+        let next = self.projections.len();
+        let projection = *known.entry(&plan.select.fields).or_insert(next);
+        if projection == next {
+            self.projections.push(Projection::compile(schema, &plan.select)?);
+        }
         let table = match steps.first() {
             Some(Step::Deduplicate(table)) => Some(*table),
             _ => None,
@@ -208,7 +207,7 @@ impl TableDef {
             }
         }
         let mut bytes = [0; 16];
-        bytes.copy_from_slice(&blake3::hash(buffer).as_bytes()[..16]);
+        bytes.copy_from_slice(&Sha256::digest(&buffer)[..16]);
         u128::from_le_bytes(bytes)
     }
 }

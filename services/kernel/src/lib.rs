@@ -16,6 +16,8 @@ mod path;
 mod plan;
 mod project;
 mod python;
+#[cfg(test)]
+mod random;
 mod resolve;
 mod schema;
 mod seen;

@@ -69,3 +69,6 @@ impl Recent {
         self.next = (self.next + 1) % WINDOW;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,11 @@
-//! Batches of confluent-kafka messages taken apart, one attribute of all messages at a time.
+//! Batches of confluent-kafka messages taken apart.
 //!
-//! A method called through `map` runs in C from message to message, without a bound method or a frame for each.
+//! Each method is called through a `map` of its own, which runs in C from message to message without a bound method or
+//! a frame for each. All maps go forward together: a message's fields are read while the message is near.
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyTuple, PyType};
+use pyo3::types::{PyIterator, PyTuple, PyType};
 
 use crate::kernel::{Kernel, Record};
 
@@ -20,6 +21,19 @@ pub struct Getters {
     method_descriptor: Py<PyAny>,
 }
 
+/// Where a message came from, and its key and value as they lie in Python's memory.
+struct Taken<'py> {
+    lane: usize,
+    topic: usize,
+    slice: u32,
+    append_ms: i64,
+    key: Bound<'py, PyAny>,
+    value: Bound<'py, PyAny>,
+}
+
+/// A batch of messages, checked: of topics and slices that the kernel has, and with the log's own time.
+pub struct Batch<'py>(Vec<Taken<'py>>);
+
 impl Getters {
     pub fn new(py: Python<'_>) -> PyResult<Self> {
         Ok(Self {
@@ -29,13 +43,13 @@ impl Getters {
         })
     }
 
-    /// What the method gives for each message.
-    fn column<'py>(
+    /// What the method gives for each message, one after the other.
+    fn each<'py>(
         &self,
         messages: &Bound<'py, PyAny>,
         first: &Bound<'py, PyType>,
         name: &str,
-    ) -> PyResult<Bound<'py, PyTuple>> {
+    ) -> PyResult<Bound<'py, PyIterator>> {
         let py = messages.py();
         // The descriptor of a type written in C refuses other types itself; a Python class may be mixed with others.
         let method = first.getattr(name)?;
@@ -44,113 +58,103 @@ impl Getters {
         } else {
             self.method_caller.bind(py).call1((name,))?
         };
-        let values = self.map.bind(py).call1((getter, messages))?;
-        Ok(py.get_type::<PyTuple>().call1((values,))?.cast_into::<PyTuple>()?)
+        self.map.bind(py).call1((getter, messages))?.try_iter()
     }
 }
 
-/// The attributes of a batch of messages, each as one tuple.
-pub struct Columns<'py> {
-    topics: Bound<'py, PyTuple>,
-    partitions: Bound<'py, PyTuple>,
-    offsets: Bound<'py, PyTuple>,
-    keys: Bound<'py, PyTuple>,
-    values: Bound<'py, PyTuple>,
-    timestamps: Bound<'py, PyTuple>,
-}
-
-impl<'py> Columns<'py> {
-    pub fn take(getters: &Getters, messages: &Bound<'py, PyAny>) -> PyResult<Self> {
-        let py = messages.py();
-        if messages.len()? == 0 {
-            let none = || PyTuple::empty(py);
-            let (topics, partitions, offsets) = (none(), none(), none());
-            return Ok(Self {
-                topics,
-                partitions,
-                offsets,
-                keys: none(),
-                values: none(),
-                timestamps: none(),
-            });
+impl<'py> Batch<'py> {
+    pub fn take(getters: &Getters, messages: &Bound<'py, PyAny>, kernel: &Kernel) -> PyResult<Self> {
+        let count = messages.len()?;
+        let mut batch = Vec::with_capacity(count);
+        if count == 0 {
+            return Ok(Self(batch));
         }
         let first = messages.get_item(0)?.get_type();
-        let column = |name| getters.column(messages, &first, name);
-        Ok(Self {
-            topics: column("topic")?,
-            partitions: column("partition")?,
-            offsets: column("offset")?,
-            keys: column("key")?,
-            values: column("value")?,
-            timestamps: column("timestamp")?,
-        })
+        let each = |name| getters.each(messages, &first, name);
+        let (mut keys, mut values) = (each("key")?, each("value")?);
+        let (mut topics, mut partitions, mut times) =
+            (each("topic")?, each("partition")?, each("timestamp")?);
+        let mut finder = Finder { kernel, last: None };
+        for number in 0..count {
+            let append_ms = append_time(&next(&mut times)?).map_err(|found| wrong(number, &found))?;
+            let topic = next(&mut topics)?;
+            let partition = next(&mut partitions)?;
+            let found = finder.find(topic.extract()?, partition.extract()?);
+            let (lane, topic, slice) = found.map_err(|found| wrong(number, &found))?;
+            let (key, value) = (next(&mut keys)?, next(&mut values)?);
+            batch.push(Taken { lane, topic, slice, append_ms, key, value });
+        }
+        Ok(Self(batch))
     }
 
-    pub const fn keys(&self) -> &Bound<'py, PyTuple> {
-        &self.keys
+    pub fn records(&self) -> PyResult<Vec<Record<'_>>> {
+        self.0.iter().map(Taken::record).collect()
     }
 
-    /// The messages as records, checked: of topics and slices that the kernel has, and with the log's own time.
-    pub fn records<'a>(&'a self, kernel: &Kernel) -> PyResult<Vec<Record<'a>>> {
-        let mut records: Vec<Record<'a>> = Vec::with_capacity(self.topics.len());
-        let mut last: (&str, usize, usize) = ("", usize::MAX, 0);
-        let columns = self.topics.iter_borrowed().zip(self.partitions.iter_borrowed());
-        let columns = columns.zip(self.offsets.iter_borrowed()).zip(self.keys.iter_borrowed());
-        let columns = columns.zip(self.values.iter_borrowed()).zip(self.timestamps.iter_borrowed());
-        for (number, (((((topic, partition), offset), key), value), timestamp)) in columns.enumerate() {
-            let name = <&str>::extract(topic)?;
-            if name != last.0 || last.1 == usize::MAX {
-                let (lane, index) = kernel
-                    .topic(name)
-                    .ok_or_else(|| wrong(number, format!("no lane reads the topic {name}")))?;
-                last = (name, lane, index);
-            }
-            let slice = partition
-                .extract::<u32>()
-                .map_err(|_| wrong(number, format!("{name} has a partition below 0")))?;
-            if !kernel.is_open(last.1, slice) {
-                return Err(wrong(
-                    number,
-                    format!("slice {slice} of {name} is not open; call open, then restore"),
-                ));
-            }
-            if offset.extract::<i64>()? < 0 {
-                return Err(wrong(
-                    number,
-                    format!("its offset in {name} is negative: a client error is no record"),
-                ));
-            }
-            let append_ms =
-                append_time(&timestamp).map_err(|found| wrong(number, format!("of {name}: {found}")))?;
-            let (key, value) = (bytes(key, "key")?, bytes(value, "value")?);
-            records.push(Record { lane: last.1, topic: last.2, slice, key, value, append_ms });
-        }
-        if records.len() != self.topics.len() {
-            return Err(PyValueError::new_err("the list of messages changed while it was read"));
-        }
-        Ok(records)
+    /// The key object of a message.
+    #[must_use]
+    pub fn key(&self, record: usize) -> &Bound<'py, PyAny> {
+        &self.0[record].key
     }
 }
 
-fn wrong(number: usize, found: String) -> PyErr {
+impl Taken<'_> {
+    fn record(&self) -> PyResult<Record<'_>> {
+        let Self { lane, topic, slice, append_ms, .. } = *self;
+        let (key, value) = (bytes(&self.key, "key")?, bytes(&self.value, "value")?);
+        Ok(Record { lane, topic, slice, key, value, append_ms })
+    }
+}
+
+fn next<'py>(iterator: &mut Bound<'py, PyIterator>) -> PyResult<Bound<'py, PyAny>> {
+    iterator
+        .next()
+        .unwrap_or_else(|| Err(PyValueError::new_err("the list of messages changed while it was read")))
+}
+
+fn wrong(number: usize, found: &str) -> PyErr {
     PyValueError::new_err(format!("message {number}: {found}"))
 }
 
-fn bytes<'a>(object: Borrowed<'a, '_, PyAny>, name: &str) -> PyResult<Option<&'a [u8]>> {
+fn bytes<'a>(object: &'a Bound<'_, PyAny>, name: &str) -> PyResult<Option<&'a [u8]>> {
     if object.is_none() {
         return Ok(None);
     }
-    let content = <&[u8]>::extract(object);
+    let content: Result<&[u8], _> = object.extract();
     content.map(Some).map_err(|_| PyTypeError::new_err(format!("a message's {name}() is bytes or None")))
 }
 
-fn append_time(timestamp: &Borrowed<'_, '_, PyAny>) -> Result<i64, String> {
-    let pair: Option<(i64, i64)> = timestamp.extract().ok();
+/// Finds lane, topic and slice; most messages follow one of the same topic.
+struct Finder<'a> {
+    kernel: &'a Kernel,
+    last: Option<(&'a str, usize, usize)>,
+}
+
+impl Finder<'_> {
+    fn find(&mut self, topic: &str, partition: i64) -> Result<(usize, usize, u32), String> {
+        let known = self.last.filter(|(name, _, _)| *name == topic).or_else(|| self.kernel.topic(topic));
+        let (_, lane, index) = known.ok_or_else(|| format!("no lane reads the topic {topic}"))?;
+        self.last = known;
+        let slice = u32::try_from(partition).ok().filter(|slice| self.kernel.is_open(lane, *slice));
+        let slice = slice
+            .ok_or_else(|| format!("slice {partition} of {topic} is not open; call open, then restore"))?;
+        Ok((lane, index, slice))
+    }
+}
+
+/// The append time of a message. A client error in a message's place has none, and is refused here.
+fn append_time(timestamp: &Bound<'_, PyAny>) -> Result<i64, String> {
+    let pair = timestamp.cast::<PyTuple>().ok().and_then(|pair| {
+        let kind: i64 = pair.get_borrowed_item(0).ok()?.extract().ok()?;
+        let ms: i64 = pair.get_borrowed_item(1).ok()?.extract().ok()?;
+        Some((kind, ms))
+    });
     match pair {
         Some((LOG_APPEND_TIME, ms)) if (0..=LAST_MS).contains(&ms) => Ok(ms),
         Some((LOG_APPEND_TIME, ms)) => Err(format!("its append time {ms} is no time")),
         Some((kind, _)) => Err(format!(
-            "its timestamp is of type {kind}, and must be the log's append time (2): set message.timestamp.type=LogAppendTime"
+            "its timestamp is of type {kind}, and must be the log's append time (2): it is a client error, or \
+             its topic lacks message.timestamp.type=LogAppendTime"
         )),
         None => Err("its timestamp() is not a pair of numbers".to_owned()),
     }

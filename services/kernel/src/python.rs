@@ -7,7 +7,7 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 
 use crate::kernel::{Kernel as Core, LATENCY_BOUNDS_MS, Outcome, Output};
 use crate::mask::TokenKey;
-use crate::messages::{Columns, Getters};
+use crate::messages::{Batch, Getters};
 
 fn refused(error: String) -> PyErr {
     PyValueError::new_err(error)
@@ -98,6 +98,7 @@ struct Kernel {
 #[pymethods]
 impl Kernel {
     #[new]
+    #[allow(clippy::needless_pass_by_value, reason = "PyO3 hands over owned strings")]
     fn new(py: Python<'_>, plans: Vec<String>) -> PyResult<Self> {
         let core = Core::compile(&plans).map_err(refused)?;
         Ok(Self { core, getters: Getters::new(py)?, outcome: Outcome::default() })
@@ -147,15 +148,15 @@ impl Kernel {
 
     fn step(&mut self, py: Python<'_>, messages: &Bound<'_, PyAny>) -> PyResult<Step> {
         self.core.check_ready().map_err(refused)?;
-        let columns = Columns::take(&self.getters, messages)?;
-        let records = columns.records(&self.core)?;
+        let batch = Batch::take(&self.getters, messages, &self.core)?;
+        let records = batch.records()?;
         let Self { core, outcome, .. } = self;
         outcome.clear();
         py.detach(|| core.step(&records, outcome));
         let count = records.len();
         Ok(Step {
             count,
-            outputs: outputs(py, core, outcome, columns.keys())?.unbind(),
+            outputs: outputs(py, core, outcome, &batch)?.unbind(),
             dead: dead(py, outcome)?.unbind(),
             blocked: blocked(py, outcome)?.unbind(),
         })
@@ -231,23 +232,23 @@ fn outputs<'py>(
     py: Python<'py>,
     core: &Core,
     outcome: &mut Outcome,
-    keys: &Bound<'py, PyTuple>,
+    batch: &Batch<'py>,
 ) -> PyResult<Bound<'py, PyList>> {
     let topics = PyList::empty(py);
     // The sort is stable: a feed's records stay in the order of the batch.
     outcome.outputs.sort_by_key(|output| (output.lane, output.feed));
     for of_feed in outcome.outputs.chunk_by(|a, b| (a.lane, a.feed) == (b.lane, b.feed)) {
-        let batch = PyList::empty(py);
+        let list = PyList::empty(py);
         for output in of_feed {
-            batch.append(delivery(
+            list.append(delivery(
                 py,
                 outcome.arena.get(output.start..output.end).unwrap_or_default(),
                 output,
-                keys,
+                batch,
             )?)?;
         }
         let Output { lane, feed, .. } = of_feed[0];
-        topics.append((PyString::new(py, &core.lanes()[lane].feeds[feed].topic), batch))?;
+        topics.append((PyString::new(py, &core.lanes()[lane].feeds[feed].topic), list))?;
     }
     Ok(topics)
 }
@@ -256,11 +257,11 @@ fn delivery<'py>(
     py: Python<'py>,
     bytes: &[u8],
     output: &Output,
-    keys: &Bound<'py, PyTuple>,
+    batch: &Batch<'py>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let dict = PyDict::new(py);
     dict.set_item(intern!(py, "value"), PyBytes::new(py, bytes))?;
-    dict.set_item(intern!(py, "key"), keys.get_borrowed_item(output.record)?)?;
+    dict.set_item(intern!(py, "key"), batch.key(output.record))?;
     Ok(dict)
 }
 

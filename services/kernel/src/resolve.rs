@@ -382,3 +382,6 @@ impl Rewriter<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,12 +34,25 @@ pub struct Field {
     pub default: Option<Value>,
 }
 
+/// What the walk has to do for a top-level field; most fields are one of the named few.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    Text,
+    Long,
+    /// A union of null and a string, with the byte that stands for null.
+    MaybeText(u8),
+    MaybeLong(u8),
+    Other(NodeId),
+}
+
 #[derive(Debug)]
 pub struct Schema {
     pub nodes: Vec<Node>,
     /// Beside each node its logical type, parameters included, or None: `decimal(10,2)`, `timestamp-millis`.
     pub logical: Vec<Option<String>>,
     pub root: NodeId,
+    /// The fields of the root record in a form that is quick to go through.
+    pub shapes: Vec<Shape>,
     /// Whether any name has aliases: resolution by alias is not supported, so a reader with them is refused.
     pub has_aliases: bool,
 }
@@ -52,7 +65,21 @@ impl Schema {
         if !matches!(parser.nodes[root], Node::Record { .. }) {
             return Err("the schema is not a record".to_owned());
         }
-        Ok(Self { nodes: parser.nodes, logical: parser.logical, root, has_aliases: parser.has_aliases })
+        let Parser { nodes, logical, has_aliases, .. } = parser;
+        let mut schema = Self { nodes, logical, root, shapes: Vec::new(), has_aliases };
+        schema.shapes = schema.fields(root).iter().map(|field| schema.shape(field.node)).collect();
+        Ok(schema)
+    }
+
+    fn shape(&self, node: NodeId) -> Shape {
+        let (null_branch, leaf) = self.nullable(node);
+        match (&self.nodes[leaf], null_branch) {
+            (Node::String, None) => Shape::Text,
+            (Node::Long, None) => Shape::Long,
+            (Node::String, Some(null)) => Shape::MaybeText(null << 1),
+            (Node::Long, Some(null)) => Shape::MaybeLong(null << 1),
+            _ => Shape::Other(node),
+        }
     }
 
     /// The fields of a record node; none of any other.
@@ -186,8 +213,9 @@ impl Parser {
         let short = text(object, "name").ok_or_else(|| format!("{place}: the {kind} has no `name`"))?;
         let name = qualified(short, text(object, "namespace").unwrap_or(namespace));
         self.has_aliases |= object.contains_key("aliases");
-        // The node stands before its content is known, so that the content can refer to it.
-        let id = self.add(Node::Null, logical)?;
+        // The node stands before its content is known, so that the content can refer to it: under its name, for a
+        // union within must tell it from null.
+        let id = self.add(Node::Record { name: name.clone(), fields: Vec::new() }, logical)?;
         if self.names.insert(name.clone(), id).is_some() {
             return Err(format!("{place}: the type `{name}` is defined twice"));
         }
@@ -276,3 +304,6 @@ fn text<'a>(object: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
 fn qualified(name: &str, namespace: &str) -> String {
     if namespace.is_empty() || name.contains('.') { name.to_owned() } else { format!("{namespace}.{name}") }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,8 +19,8 @@ const MOST_KEYS: usize = 32_000;
 /// The keys that a slice has seen for one table.
 ///
 /// Promised: of equal keys whose generations lie at most eight apart, the first is new and the others are not, in
-/// whatever order they come. Not promised: that two keys are told apart whose 128-bit digests collide; BLAKE3 makes
-/// finding such a pair infeasible, so nobody can suppress another's event.
+/// whatever order they come. Not promised: that two keys are told apart whose 128-bit digests collide; with SHA-256 cut
+/// to 128 bits nobody can make one for another's key, and so suppress that event, and no secret has to be kept for it.
 pub struct Seen {
     generation_ms: i64,
     table: Table,
@@ -40,31 +40,29 @@ impl Seen {
     /// Remembers `key` at `append_ms`, and says whether it is new.
     pub fn first(&mut self, key: u128, append_ms: i64) -> bool {
         let generation = append_ms.div_euclid(self.generation_ms);
-        let offset = generation.saturating_sub(self.base);
-        let near = |label: u8| (i64::from(label) - offset).abs() <= GENERATIONS;
-        if self.table.contains(key, near) {
-            return false;
-        }
         if !self.far.is_empty() {
             let reach = (key, generation - GENERATIONS)..=(key, generation + GENERATIONS);
             if self.far.range(reach).next().is_some() {
                 return false;
             }
         }
-        self.add(key, generation);
-        self.pending.push((key, generation));
-        true
+        let added = self.add(key, generation, GENERATIONS);
+        if added {
+            self.pending.push((key, generation));
+        }
+        added
     }
 
-    fn add(&mut self, key: u128, generation: i64) {
-        if self.far.is_empty() && self.table.is_empty() {
+    /// Adds the key, unless it is in the table with a generation at most `reach` away; says whether it was added.
+    fn add(&mut self, key: u128, generation: i64, reach: i64) -> bool {
+        if self.table.len() == 0 && self.far.is_empty() {
             self.base = generation.saturating_sub(ROOM_BEFORE);
         }
+        let offset = generation.saturating_sub(self.base);
+        let near = |label: u8| (i64::from(label) - offset).abs() <= reach;
         match self.label(generation) {
-            Some(label) => self.table.insert(key, label),
-            None => {
-                self.far.insert((key, generation));
-            }
+            Some(label) => self.table.insert_unless(key, label, near),
+            None => !self.table.contains(key, near) && self.far.insert((key, generation)),
         }
     }
 
@@ -100,12 +98,7 @@ impl Seen {
             if generation < oldest {
                 dropped += 1;
             } else {
-                match self.label(generation) {
-                    Some(label) => self.table.insert(key, label),
-                    None => {
-                        self.far.insert((key, generation));
-                    }
-                }
+                self.add(key, generation, 0);
             }
         }
         dropped
@@ -156,13 +149,7 @@ impl Seen {
             for key in keys.chunks_exact(16) {
                 let mut bytes = [0; 16];
                 bytes.copy_from_slice(key);
-                let key = u128::from_le_bytes(bytes);
-                let label = self.label(generation);
-                if !self.far.contains(&(key, generation))
-                    && !label.is_some_and(|label| self.table.contains(key, |other| other == label))
-                {
-                    self.add(key, generation);
-                }
+                self.add(u128::from_le_bytes(bytes), generation, 0);
             }
         }
     }
@@ -208,3 +195,6 @@ impl<'a> Delta<'a> {
         (generation_ms > 0).then_some(Self { table, generation_ms, generations })
     }
 }
+
+#[cfg(test)]
+mod tests;

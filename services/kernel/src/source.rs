@@ -1,6 +1,6 @@
 //! A source: its contract's rules, the schemas that its records were written with, and one record made ready.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
@@ -36,7 +36,8 @@ pub struct Source {
     pub schema: Schema,
     pub rules: Rules,
     pub ceiling: Ceiling,
-    known: HashMap<u32, Known>,
+    /// A tree, because it holds a few ids: no hash is as near.
+    known: BTreeMap<u32, Known>,
 }
 
 /// Why a record does not go on.
@@ -71,7 +72,7 @@ impl Source {
             schema,
             rules,
             ceiling: Ceiling::new(plan.in_a_row, plan.ratio),
-            known: HashMap::new(),
+            known: BTreeMap::new(),
         })
     }
 
@@ -128,7 +129,11 @@ impl Source {
             body = rewritten;
         }
         let fields = Fields { body, offsets };
-        self.rules.check(&fields, arrival).map_err(|(reason, place)| dead(reason, place))?;
+        self.rules.check(&fields, arrival).map_err(|(reason, place)| Stop::Dead {
+            reason: reason.name().to_owned(),
+            detail: self.rules.detail(reason, &fields, arrival),
+            place: place.to_owned(),
+        })?;
         Ok(fields)
     }
 }

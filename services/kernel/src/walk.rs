@@ -1,6 +1,6 @@
 //! The walk: every record is read once, within limits, before anything else looks at it.
 
-use crate::schema::{Node, NodeId, Schema};
+use crate::schema::{Node, NodeId, Schema, Shape};
 use crate::wire::{Reason, read_int, read_long, read_span, take};
 
 /// The largest record, its five leading bytes included.
@@ -36,67 +36,96 @@ impl<'a> Walker<'a> {
     /// Walks the root record up to the end of the bytes. Afterwards `offsets` holds the start of every field, and last
     /// the end. Where it fails, the field that it failed in is the last of `offsets`.
     pub fn record(&mut self, schema: &Schema, offsets: &mut Vec<u32>) -> Result<(), Reason> {
-        offsets.clear();
-        for field in schema.fields(schema.root) {
-            offsets.push(self.position as u32);
-            self.value(schema, field.node, 1)?;
+        offsets.resize(schema.shapes.len() + 1, 0);
+        let mut position = self.position;
+        for (index, (shape, offset)) in schema.shapes.iter().zip(offsets.iter_mut()).enumerate() {
+            *offset = position as u32;
+            if let Err(reason) = self.field(schema, *shape, &mut position) {
+                offsets.truncate(index + 1);
+                return Err(reason);
+            }
         }
-        offsets.push(self.position as u32);
-        if self.position < self.body.len() {
-            return Err(Reason::TrailingBytes);
+        offsets[schema.shapes.len()] = position as u32;
+        self.position = position;
+        if position < self.body.len() { Err(Reason::TrailingBytes) } else { Ok(()) }
+    }
+
+    /// Walks a top-level field. The position is the caller's own, so that it can stay in a register.
+    #[inline(always)]
+    fn field(&mut self, schema: &Schema, shape: Shape, position: &mut usize) -> Result<(), Reason> {
+        match shape {
+            Shape::Text => check_utf8(read_span(self.body, position)?),
+            Shape::Long => read_long(self.body, position).map(drop),
+            Shape::MaybeText(null) => {
+                if self.is_null(null, position)? {
+                    return Ok(());
+                }
+                check_utf8(read_span(self.body, position)?)
+            }
+            Shape::MaybeLong(null) => {
+                if self.is_null(null, position)? {
+                    return Ok(());
+                }
+                read_long(self.body, position).map(drop)
+            }
+            Shape::Other(node) => {
+                self.position = *position;
+                let walked = self.value(schema, node, 1);
+                *position = self.position;
+                walked
+            }
         }
-        Ok(())
+    }
+
+    /// Reads the branch of a union of null and one type: a single byte, 0 or 2.
+    #[inline(always)]
+    fn is_null(&self, null: u8, position: &mut usize) -> Result<bool, Reason> {
+        let branch = read_long(self.body, position)?;
+        if matches!(branch, 0 | 1) { Ok(branch << 1 == i64::from(null)) } else { Err(Reason::BadUnion) }
     }
 
     /// Walks one value; `depth` counts the records, arrays and maps around it.
+    #[inline]
     pub fn value(&mut self, schema: &Schema, node: NodeId, depth: u32) -> Result<(), Reason> {
+        let mut node = node;
+        if let Node::Union(branches) = &schema.nodes[node] {
+            let branch = read_long(self.body, &mut self.position)?;
+            let chosen = usize::try_from(branch).ok().and_then(|branch| branches.get(branch));
+            node = *chosen.ok_or(Reason::BadUnion)?;
+        }
         match &schema.nodes[node] {
             Node::String => {
                 let text = read_span(self.body, &mut self.position)?;
-                if std::str::from_utf8(text).is_err() {
-                    return Err(Reason::BadUtf8);
-                }
+                check_utf8(text)
             }
-            Node::Long => {
-                read_long(self.body, &mut self.position)?;
-            }
-            Node::Union(branches) => {
-                let branch = read_long(self.body, &mut self.position)?;
-                let node = usize::try_from(branch).ok().and_then(|branch| branches.get(branch));
-                return self.value(schema, *node.ok_or(Reason::BadUnion)?, depth);
-            }
-            Node::Null => {}
-            Node::Int => {
-                read_int(self.body, &mut self.position)?;
-            }
-            Node::Boolean => {
-                if take(self.body, &mut self.position, 1)?[0] > 1 {
-                    return Err(Reason::BadBoolean);
-                }
-            }
-            Node::Double => {
-                take(self.body, &mut self.position, 8)?;
-            }
-            Node::Float => {
-                take(self.body, &mut self.position, 4)?;
-            }
-            Node::Bytes => {
-                read_span(self.body, &mut self.position)?;
-            }
-            Node::Fixed { size, .. } => {
-                take(self.body, &mut self.position, *size)?;
-            }
+            Node::Long => read_long(self.body, &mut self.position).map(drop),
+            Node::Null => Ok(()),
+            Node::Int => read_int(self.body, &mut self.position).map(drop),
+            _ => self.other(schema, node, depth),
+        }
+    }
+
+    /// Walks a value of one of the less frequent types. A union holds no union, so none comes here.
+    fn other(&mut self, schema: &Schema, node: NodeId, depth: u32) -> Result<(), Reason> {
+        match &schema.nodes[node] {
+            Node::Boolean => match take(self.body, &mut self.position, 1)? {
+                [0 | 1] => Ok(()),
+                _ => Err(Reason::BadBoolean),
+            },
+            Node::Double => take(self.body, &mut self.position, 8).map(drop),
+            Node::Float => take(self.body, &mut self.position, 4).map(drop),
+            Node::Bytes => read_span(self.body, &mut self.position).map(drop),
+            Node::Fixed { size, .. } => take(self.body, &mut self.position, *size).map(drop),
             Node::Enum { symbols, .. } => {
                 let index = read_int(self.body, &mut self.position)?;
-                if usize::try_from(index).map_or(true, |index| index >= symbols.len()) {
-                    return Err(Reason::BadEnum);
-                }
+                let known = usize::try_from(index).is_ok_and(|index| index < symbols.len());
+                if known { Ok(()) } else { Err(Reason::BadEnum) }
             }
-            Node::Record { .. } => return self.nested(schema, node, deeper(depth)?),
-            Node::Array(item) => return self.blocks(schema, *item, false, deeper(depth)?),
-            Node::Map(value) => return self.blocks(schema, *value, true, deeper(depth)?),
+            Node::Record { .. } => self.nested(schema, node, deeper(depth)?),
+            Node::Array(item) => self.blocks(schema, *item, false, deeper(depth)?),
+            Node::Map(value) => self.blocks(schema, *value, true, deeper(depth)?),
+            Node::String | Node::Long | Node::Int | Node::Null | Node::Union(_) => Err(Reason::BadUnion),
         }
-        Ok(())
     }
 
     fn nested(&mut self, schema: &Schema, record: NodeId, depth: u32) -> Result<(), Reason> {
@@ -114,7 +143,7 @@ impl<'a> Walker<'a> {
             for _ in 0..count {
                 if keyed {
                     let key = read_span(self.body, &mut self.position)?;
-                    std::str::from_utf8(key).map_err(|_| Reason::BadUtf8)?;
+                    check_utf8(key)?;
                 }
                 self.value(schema, item, depth)?;
             }
@@ -144,6 +173,12 @@ impl<'a> Walker<'a> {
     }
 }
 
+/// Most texts are ASCII, which is faster to see than UTF-8.
+#[inline(always)]
+fn check_utf8(text: &[u8]) -> Result<(), Reason> {
+    if text.is_ascii() || std::str::from_utf8(text).is_ok() { Ok(()) } else { Err(Reason::BadUtf8) }
+}
+
 fn deeper(depth: u32) -> Result<u32, Reason> {
     if depth >= MOST_DEPTH { Err(Reason::TooDeep) } else { Ok(depth + 1) }
 }
@@ -158,3 +193,6 @@ pub fn end_of(schema: &Schema, node: NodeId, body: &[u8], position: usize) -> us
         Err(_) => position,
     }
 }
+
+#[cfg(test)]
+pub mod tests;

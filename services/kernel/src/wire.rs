@@ -89,9 +89,12 @@ impl Reason {
     }
 }
 
+/// The bytes of the longest number.
+const MOST_VARINT: usize = 10;
+
 /// Reads an int or long at `position` and moves past it. Only the shortest form is taken: equal values then have
 /// equal bytes, so keys can be compared and remembered as they lie, and no consumer's stricter decoder chokes.
-#[inline]
+#[inline(always)]
 pub fn read_long(body: &[u8], position: &mut usize) -> Result<i64, Reason> {
     let first = *body.get(*position).ok_or(Reason::Truncated)?;
     if first < 0x80 {
@@ -103,21 +106,18 @@ pub fn read_long(body: &[u8], position: &mut usize) -> Result<i64, Reason> {
 
 fn read_long_of_many_bytes(body: &[u8], position: &mut usize) -> Result<i64, Reason> {
     let mut number: u64 = 0;
-    for index in 0..10 {
-        let byte = *body.get(*position + index).ok_or(Reason::Truncated)?;
-        if index == 9 && byte > 1 {
-            return Err(Reason::BadNumber);
-        }
+    for (index, byte) in body[*position..].iter().take(MOST_VARINT).enumerate() {
         number |= u64::from(byte & 0x7f) << (7 * index);
-        if byte < 0x80 {
-            if byte == 0 {
+        if *byte < 0x80 {
+            // Of the tenth byte only one bit is left, and a last byte of zero adds nothing to the number.
+            if *byte == 0 || (index == MOST_VARINT - 1 && *byte > 1) {
                 return Err(Reason::BadNumber);
             }
             *position += index + 1;
             return Ok(unzigzag(number));
         }
     }
-    Err(Reason::BadNumber)
+    if body.len() - *position < MOST_VARINT { Err(Reason::Truncated) } else { Err(Reason::BadNumber) }
 }
 
 /// Reads an int: a long within 32 bits.
@@ -131,7 +131,7 @@ pub fn read_int(body: &[u8], position: &mut usize) -> Result<i64, Reason> {
 }
 
 /// Reads the length of a string or bytes and returns what it spans; moves past it.
-#[inline]
+#[inline(always)]
 pub fn read_span<'a>(body: &'a [u8], position: &mut usize) -> Result<&'a [u8], Reason> {
     let length = read_long(body, position)?;
     if length < 0 {
@@ -141,7 +141,7 @@ pub fn read_span<'a>(body: &'a [u8], position: &mut usize) -> Result<&'a [u8], R
 }
 
 /// Takes `length` bytes and moves past them.
-#[inline]
+#[inline(always)]
 pub fn take<'a>(body: &'a [u8], position: &mut usize, length: u64) -> Result<&'a [u8], Reason> {
     let rest = body.get(*position..).ok_or(Reason::Truncated)?;
     if length > rest.len() as u64 {

@@ -59,4 +59,5 @@ def main(task: Task) -> None:
     signal.pause()
 
 
-main(Task.read(sys.argv[1]))
+if __name__ == "__main__":
+    main(Task.read(sys.argv[1]))

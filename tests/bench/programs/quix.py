@@ -19,8 +19,13 @@ def main(task: Task) -> None:
         commit_interval=0.1,
         state_dir=task.state,
         consumer_extra_config={"fetch.queue.backoff.ms": 5},
-        producer_extra_config={"linger.ms": 20, "compression.type": "lz4", "partitioner": "murmur2_random"},
-        loglevel="INFO",
+        producer_extra_config={
+            "linger.ms": 20,
+            "compression.type": "lz4",
+            "partitioner": "murmur2_random",
+            "transaction.timeout.ms": 10_000,
+        },
+        loglevel="WARNING",
     )
     source = application.topic(task.source, key_deserializer="bytes", value_deserializer="bytes")
     output = application.topic(task.output, key_serializer="bytes", value_serializer="bytes")
@@ -40,4 +45,5 @@ def main(task: Task) -> None:
     application.run()
 
 
-main(Task.read(sys.argv[1]))
+if __name__ == "__main__":
+    main(Task.read(sys.argv[1]))

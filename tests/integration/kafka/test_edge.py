@@ -47,7 +47,8 @@ def polled(consumer: KafkaConsumer) -> list[bytes]:
 
 def test_what_is_published_is_read_in_the_order_of_its_key(party: Connection, producer: KafkaProducer) -> None:
     sent = [b"%d" % number for number in range(300)]
-    receipts = [producer.send(TOPIC, key=b"one key", value=value).get(10) for value in sent]
+    promised = [producer.send(TOPIC, key=b"one key", value=value) for value in sent]
+    receipts = [promise.get(10) for promise in promised]
     assert len({receipt.partition for receipt in receipts}) == 1
     consumer = open_consumer(party, "edge-party.order", [TOPIC])
     read: list[bytes] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from zlib import crc32
 
@@ -12,8 +12,9 @@ from tests.integration.lanes.kit import Bed, write_catalogue
 
 
 @pytest.fixture
-def make_bed(stack: RunningStack, tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., Bed]:
+def make_bed(stack: RunningStack, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., Bed]]:
     """A contract named after the test, applied."""
+    made: list[Bed] = []
 
     def make(**options: int) -> Bed:
         domain = f"t{crc32(request.node.nodeid.encode())}"
@@ -21,9 +22,12 @@ def make_bed(stack: RunningStack, tmp_path: Path, request: pytest.FixtureRequest
         write_catalogue(root, domain, **options)
         bed = Bed(stack, root, domain)
         bed.apply()
+        made.append(bed)
         return bed
 
-    return make
+    yield make
+    for bed in made:
+        bed.close()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -11,17 +12,21 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import httpx
+from click.testing import Result
+from confluent_kafka import Consumer
 from kafka import KafkaProducer
 from tests.conftest import RunningStack
+from typer.testing import CliRunner
 
 from gebus.catalogue import load
+from gebus.cli import build
 from gebus.kafka.edge import open_producer
 from gebus.kafka.lane_clients import open_reader
 from gebus.lanes.accounts import Row, read_accounts
@@ -38,7 +43,7 @@ PATIENCE = 90.0
 """Seconds after which a condition is taken never to hold; a killed worker's slices are given away after 6."""
 
 
-def wait_until(condition: Callable[[], bool], what: str, seconds: float = PATIENCE, step: float = 0.1) -> None:
+def wait_until(condition: Callable[[], bool], what: str, seconds: float = PATIENCE, step: float = 0.3) -> None:
     """Wait for a condition; AssertionError that says which one did not hold."""
     deadline = time.monotonic() + seconds
     tick = threading.Event()
@@ -83,6 +88,13 @@ class Bed:
     stack: RunningStack
     root: Path
     domain: str
+    _clients: ExitStack = field(default_factory=ExitStack)
+    _publishers: dict[str, KafkaProducer] = field(default_factory=dict)
+    _decoders: dict[str, Encoder] = field(default_factory=dict)
+
+    def close(self) -> None:
+        """Close the clients: each is opened once, opening them takes longer than most of what they are asked."""
+        self._clients.close()
 
     @property
     def contract(self) -> str:
@@ -95,14 +107,13 @@ class Bed:
     def env(self) -> dict[str, str]:
         return {**self.stack.env, "GEBUS_CATALOGUE": str(self.root)}
 
-    def gebus(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a `gebus` command on this catalogue and this stack."""
-        command = [str(Path(sys.executable).parent / "gebus"), *arguments]
-        return subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=120, check=False)
+    def gebus(self, *arguments: str) -> Result:
+        """Run a `gebus` command on this catalogue and stack, in this process: a new one would import for seconds."""
+        return CliRunner().invoke(build(), arguments, env=self.env)
 
     def apply(self) -> None:
         done = self.gebus("apply")
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.exit_code == 0, done.output
 
     @cached_property
     def plan(self) -> LanePlan:
@@ -116,12 +127,11 @@ class Bed:
 
     @contextmanager
     def publisher(self, party: str = "dxy") -> Iterator[KafkaProducer]:
-        producer = open_producer(self.stack.connection(party))
-        try:
-            yield producer
-            producer.flush(30)
-        finally:
-            producer.close(5)
+        if party not in self._publishers:
+            self._publishers[party] = producer = open_producer(self.stack.connection(party))
+            self._clients.callback(producer.close, 5)
+        yield self._publishers[party]
+        self._publishers[party].flush(30)
 
     def publish(self, records: Sequence[Mapping[str, Any]], party: str = "dxy") -> None:
         """Publish good records, each acknowledged when this returns."""
@@ -138,37 +148,42 @@ class Bed:
         with self.publisher(party) as producer:
             producer.send(self.topic(party), key=key, value=value, **also).get(30)
 
+    @cached_property
+    def _open_reader(self) -> Consumer:
+        reader = open_reader(self.stack.connection(), "test")
+        self._clients.callback(reader.close)
+        return reader
+
+    @contextmanager
+    def reader(self) -> Iterator[Consumer]:
+        try:
+            yield self._open_reader
+        finally:
+            self._open_reader.unassign()  # or it would go on fetching
+
     def read(self, topic: str, partitions: int = 1) -> list[Any]:
         """Every committed message of a topic now, partition by partition."""
-        reader = open_reader(self.stack.connection(), "test")
-        try:
+        with self.reader() as reader:
             return list(read_to_end(reader, [Place(topic, number) for number in range(partitions)]))
-        finally:
-            reader.close()
 
     def feed(self, name: str) -> list[dict[str, Any]]:
         """What the feed `open`, `all` or `large` holds, decoded as its consumer does."""
         plan = next(feed for feed in self.plan.feeds if feed.name.endswith(f"-{name}"))
-        with self.stack.registry() as registry:
-            decoder = Encoder(plan.output_schema, registry.latest(f"{plan.topic}-value").id)
-        return [decoder.decode(message.value()) for message in self.read(plan.topic)]
+        if name not in self._decoders:
+            with self.stack.registry() as registry:
+                self._decoders[name] = Encoder(plan.output_schema, registry.latest(f"{plan.topic}-value").id)
+        return [self._decoders[name].decode(message.value()) for message in self.read(plan.topic)]
 
     def ids(self, name: str) -> list[str]:
         return [one["event_id"] for one in self.feed(name)]
 
     def dead(self) -> list[DeadLetter]:
-        reader = open_reader(self.stack.connection(), "test")
-        try:
+        with self.reader() as reader:
             return newest_dead_letters(reader, self.contract, 10_000)
-        finally:
-            reader.close()
 
     def accounts(self) -> list[Row]:
-        reader = open_reader(self.stack.connection(), "test")
-        try:
+        with self.reader() as reader:
             return read_accounts(reader, [self.plan])
-        finally:
-            reader.close()
 
     def taken(self) -> int:
         """Records of all publishers that lanes have committed."""
@@ -177,7 +192,7 @@ class Bed:
     @contextmanager
     def workers(self, count: int = 1, **environment: str) -> Iterator[Running]:
         """`gebus run lanes`, stopped at the end."""
-        port = _free_ports(count)
+        port = free_ports(count)
         command = [str(Path(sys.executable).parent / "gebus"), "run", "lanes", "--workers", str(count)]
         with _running([*command, "--metrics-port", str(port)], {**self.env, **environment}, port) as running:
             yield running
@@ -185,7 +200,7 @@ class Bed:
     @contextmanager
     def worker(self, slot: int = 0, **environment: str) -> Iterator[Running]:
         """One worker process without a supervisor."""
-        port = _free_ports(1)
+        port = free_ports(1)
         command = [sys.executable, "-m", "gebus.lanes", "--slot", str(slot), "--catalogue", str(self.root)]
         with _running([*command, "--metrics-port", str(port)], {**self.env, **environment}, port) as running:
             yield running
@@ -203,6 +218,11 @@ class Running:
     def said(self) -> str:
         return "".join(self.lines)
 
+    @property
+    def gained(self) -> int:
+        """How many slices its workers said that they gained."""
+        return sum(names.count(",") + 1 for names in re.findall(r" gained slices (.+); \d+ are live", self.said))
+
     def wait_for(self, text: str, times: int = 1) -> None:
         wait_until(
             lambda: self.said.count(text) >= times or self.process.poll() is not None,
@@ -211,8 +231,10 @@ class Running:
         assert self.said.count(text) >= times, f"it ended with {self.process.poll()}:\n{self.said}"
 
     def wait_live(self, slices: int = PARTITIONS) -> None:
-        """Wait until so many slices have been restored, over all workers."""
-        self.wait_for(" restored: ", slices)
+        """Wait until so many slices have come to life, over all workers."""
+        ended = self.process.poll
+        wait_until(lambda: self.gained >= slices or ended() is not None, f"{slices} slices; the messages:\n{self.said}")
+        assert self.gained >= slices, f"it ended with {ended()}:\n{self.said}"
 
     def metrics(self, worker: int = 0) -> str:
         return httpx.get(f"http://127.0.0.1:{self.metrics_port + worker}/metrics", timeout=10).text
@@ -255,7 +277,7 @@ def _running(command: Sequence[str], env: Mapping[str, str], port: int) -> Itera
                 stream.close()
 
 
-def _free_ports(count: int) -> int:
+def free_ports(count: int) -> int:
     """The first of some ports in a row that nobody listens on now; not those of the stack."""
     import random
     import socket

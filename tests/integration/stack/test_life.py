@@ -119,9 +119,17 @@ def test_from_first_up_to_a_fresh_start(place: Place) -> None:
     with pytest.raises(Unavailable, match="does not answer"):
         Admin(Connection.load(ADMIN, place.home))
 
+    with Registry(Connection.load(ADMIN, place.home)) as registry:
+        number = registry.register("last-value", '"bytes"')
+    psutil.Process(pids["registry"]).kill()
+    wait_until(lambda: place.pids()["registry"] is None)
+
     healed = place.gebus("up")
     assert healed.returncode == 0, healed.stderr
-    assert read(place.home) == ([b"value"], ["kept-value"])
+    assert read(place.home) == ([b"value"], ["kept-value", "last-value"])
+    with Registry(Connection.load(ADMIN, place.home)) as registry:
+        assert registry.latest("last-value").id == number
+        assert registry.register("next-value", '"float"') > number
 
     secrets = Secrets(place.home / "secrets")
     password = secrets.read(ADMIN)

@@ -107,3 +107,11 @@ def test_a_table_on_a_terminal_has_its_header() -> None:
     assert "product" in text
     assert "口罩" in text
     assert "9.90" in text
+
+
+def test_a_record_with_more_columns_than_fit_is_shown_as_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    record = {f"field_{number}": f"a value of field {number}" for number in range(8)}
+    shown = written("table", record, out=Terminal())
+    for name, value in record.items():
+        assert any(name in line and value in line for line in shown.splitlines())

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gebus.kafka.decoding import FeedDecoder
-from gebus.kafka.encoding import LARGEST_VALUE, EventEncoder, registered_id
+from gebus.kafka.encoding import LARGEST_EVENT, EventEncoder, registered_id
 from gebus.kafka.registry import Version
 from gebus.model.catalogue import Catalogue
 from gebus.model.errors import EventRefused, NotFound
@@ -58,8 +58,10 @@ def test_an_event_is_its_key_and_magic_id_avro(catalogue: Catalogue) -> None:
 
 def test_an_event_that_is_too_large_is_refused(catalogue: Catalogue) -> None:
     encoder = EventEncoder(catalogue.topics[TOPIC], catalogue.events[TOPIC], 1)
-    with pytest.raises(EventRefused, match=rf"10\d{{5}} bytes of Avro; allowed: at most {LARGEST_VALUE}"):
+    with pytest.raises(EventRefused, match=rf"10\d{{5}} bytes of key and Avro; allowed: at most {LARGEST_EVENT}"):
         encoder.encode({**EVENT, "photo": bytes(1_000_000)})
+    with pytest.raises(EventRefused, match="bytes of key and Avro"):
+        encoder.encode({**EVENT, "entity_id": "k" * 600_000})
 
 
 def test_the_id_is_that_of_exactly_this_schema(catalogue: Catalogue) -> None:

@@ -41,7 +41,7 @@ def schema(*fields: Mapping[str, Any], name: str = "PriceReport") -> dict[str, A
 SCHEMA = schema(*FIELDS)
 
 
-def event(number: int = 0, **changes: Any) -> dict[str, Any]:
+def event(number: int = 0, /, **changes: Any) -> dict[str, Any]:
     """A good event of `SCHEMA`, with a few fields changed."""
     good = {
         "event_id": f"evt-{number:06d}",
@@ -121,7 +121,13 @@ class Feed:
             fields = [copied(item) for item in source["fields"]]
         select = {"name": "notice", "fields": list(fields)}
         topic = "feed." + self.name.replace("/", ".")
-        return {"name": self.name, "topic": topic, "grant_expires_ms": self.expires, "steps": list(self.steps), "select": select}
+        return {
+            "name": self.name,
+            "topic": topic,
+            "grant_expires_ms": self.expires,
+            "steps": list(self.steps),
+            "select": select,
+        }
 
 
 def copied(item: Mapping[str, Any], **changes: Any) -> dict[str, Any]:
@@ -178,7 +184,13 @@ class Lane:
             "ratio": self.ratio,
         }
         feeds = [feed.plan(self.source) for feed in self.feeds]
-        plan = {"lane": "market.price_report", "partitions": 4, "source": source, "tables": list(self.tables), "feeds": feeds}
+        plan = {
+            "lane": "market.price_report",
+            "partitions": 4,
+            "source": source,
+            "tables": list(self.tables),
+            "feeds": feeds,
+        }
         return json.dumps(plan)
 
     def kernel(self, *slices: int) -> Kernel:
@@ -204,10 +216,11 @@ def values(step: Step, topic: str = "feed.cdc.masks") -> list[bytes]:
 def records(step: Step, read: Mapping[str, Any] = SCHEMA, topic: str = "feed.cdc.masks") -> list[dict[str, Any]]:
     """The delivered records of one feed topic, as fastavro reads them."""
     parsed = fastavro.parse_schema(dict(read))
-    found = []
+    found: list[dict[str, Any]] = []
     for value in values(step, topic):
         stream = io.BytesIO(value[5:])
-        found.append(fastavro.schemaless_reader(stream, parsed, None))
+        record: Any = fastavro.schemaless_reader(stream, parsed, None)
+        found.append(record)
         assert stream.read() == b""
     return found
 

@@ -168,6 +168,9 @@ class FakeProducer:
 
         self._do("commit", timeout, commit)
 
+    def abort_transaction(self, timeout: float) -> None:
+        self._do("abort", timeout, lambda: None)
+
     def poll(self, timeout: float) -> int:
         self.kafka.clock.pass_(timeout)
         self.queued = 0
@@ -178,7 +181,8 @@ class FakeProducer:
 
     def _do(self, step: str, timeout: float, effect: Callable[[], None]) -> None:
         if step != "init" and self.kafka.epochs.get(self.id) != self.epoch:
-            raise kafka_error(KafkaError._FENCED, fatal=True)
+            # As librdkafka: what only adds to a transaction tells that the producer is dead, what ends it tells why.
+            raise kafka_error(KafkaError._FATAL if step == "produce" else KafkaError._FENCED, fatal=True)
         for ask, happens in ((self.kafka.before, False), (self.kafka.after, True)):
             if happens:
                 effect()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from tests.unit.lanes.conftest import LANE, PLACES, Bench
@@ -15,7 +17,6 @@ from gebus.lanes.meter import Buckets, Meter, Observation
 from gebus.lanes.metrics import METRICS, WorkerCollector, metrics_table, serve_metrics
 from gebus.lanes.places import Place, Slice
 from gebus.lanes.progress import Lag
-from gebus.model.errors import Stopped
 
 PAGE = Path(metrics.__file__).parent / "METRICS.md"
 
@@ -74,6 +75,8 @@ def test_a_scrape_shows_every_metric_of_the_list() -> None:
         'gebus_end_to_end_seconds_bucket{le="0.01"} 2.0',
         'gebus_end_to_end_seconds_bucket{le="0.1"} 3.0',
         'gebus_end_to_end_seconds_bucket{le="+Inf"} 7.0',
+        "gebus_end_to_end_seconds_count 7.0",
+        "gebus_batch_seconds_count 1.0",
         'gebus_batch_seconds_bucket{le="0.0025"} 0.0',
         'gebus_batch_seconds_bucket{le="0.005"} 1.0',
     ):
@@ -135,11 +138,27 @@ def test_the_page_of_the_metrics_says_what_the_list_says() -> None:
     assert metrics_table() in PAGE.read_text("utf-8"), "write metrics_table() into METRICS.md"
 
 
-def test_a_taken_port_is_named() -> None:
+@pytest.fixture
+def endpoint() -> Iterator[int]:
     server = serve_metrics(Meter((10, 100)), 0)
-    try:
-        with pytest.raises(Stopped, match="give another --metrics-port"):
-            serve_metrics(Meter((10, 100)), server.server_port)
-    finally:
-        server.shutdown()
-        server.server_close()
+    assert server is not None
+    yield server.server_port
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_worker_goes_on_without_metrics_where_the_port_is_taken(
+    endpoint: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert serve_metrics(Meter((10, 100)), endpoint) is None
+    assert f"port {endpoint} of 127.0.0.1 cannot be had (Address already in use)" in caplog.text
+
+
+def test_the_endpoint_tells_of_the_process_by_the_standard_names(endpoint: int) -> None:
+    text = httpx.get(f"http://127.0.0.1:{endpoint}/metrics", timeout=10).text
+    told = {line.split()[2] for line in text.splitlines() if line.startswith("# HELP")}
+    of_process = {name for name in told if name.startswith("process_")}
+    assert {"process_resident_memory_bytes", "process_cpu_seconds_total"} <= of_process
+    assert told - of_process == {metric.name for metric in METRICS}
+    page = PAGE.read_text("utf-8")
+    assert all(f"`{name}`" in page for name in of_process)

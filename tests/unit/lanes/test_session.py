@@ -123,6 +123,33 @@ def test_a_state_that_an_open_transaction_holds_back_is_waited_for(bench: Bench)
     assert bench.delivered() == ["ONE"]
 
 
+def test_a_state_that_cannot_be_read_stops_the_worker_and_names_the_place(bench: Bench) -> None:
+    bench.kafka.append((f"gebus.state.{LANE}", 1), b"not json", key=b"seen")
+    with pytest.raises(Stopped, match=r"slice a.b/1 cannot be restored: gebus.state.a.b/1 at offset 0: "):
+        bench.run()
+
+
+def test_a_state_that_never_becomes_stable_ends_the_session_and_names_it(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another slot's transaction hangs for longer than any may: the worker tries again, and says for what it waits."""
+    hanging = FakeProducer(bench.kafka, "gebus.lanes.7")
+    hanging.init_transactions(1)
+    hanging.begin_transaction()
+    hanging.produce(f"gebus.state.{LANE}", b"[]", partition=0, key=b"seen")
+    bench.publish("one")
+    bench.publish("two", place=PLACES[1])
+    bench.run(turns=3_000)
+    assert bench.delivered() == ["TWO"]
+    assert "slice a.b/0 could not be restored: nothing came for 120 s, after 0 records" in caplog.text
+
+
+def test_a_broker_that_forgets_to_answer_the_take_over_ends_the_session(bench: Bench) -> None:
+    bench.kafka.before = lambda step: kafka_error(KafkaError._TIMED_OUT, retriable=True) if step == "init" else None
+    with pytest.raises(Stopped, match="taking over the slot's transactional id"):
+        bench.run(turns=10**5)
+
+
 def test_a_fenced_worker_leaves(bench: Bench) -> None:
     bench.publish("one")
     worker = bench.worker()
@@ -164,6 +191,24 @@ def test_partitions_that_are_revoked_are_committed_first(bench: Bench) -> None:
         bench.run()
     assert bench.delivered() == ["ONE"]
     assert set(bench.kernels.made[-1].slices) == {1}
+
+
+def test_slices_that_come_and_go_are_said_once_and_empty_ones_are_no_news(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    original, turns = FakeConsumer.consume, [0]
+
+    def consume(self, num_messages, timeout):
+        turns[0] += 1
+        if turns[0] == 30:
+            self.take([PLACES[0], PLACES[2]])
+        return original(self, num_messages, timeout)
+
+    with pytest.MonkeyPatch.context() as patch, caplog.at_level("INFO", "gebus.lanes"):
+        patch.setattr(FakeConsumer, "consume", consume)
+        bench.run()
+    said = [record.getMessage() for record in caplog.records]
+    assert said == ["gained slices a.b/0, a.b/1; 2 are live", "lost slices a.b/0; 1 are live"]
 
 
 def test_offsets_of_a_member_that_the_group_gave_up_are_refused_and_redone(bench: Bench) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.unit.lanes.fake_kafka import ManualClock
 
-from gebus.lanes.supervisor import EXIT_FENCED, Supervisor, SupervisorSettings, worker_command
+from gebus.lanes.supervisor import EXIT_DENIED, EXIT_FENCED, Supervisor, SupervisorSettings, worker_command
 from gebus.model.errors import Stopped
 
 
@@ -92,6 +92,28 @@ def test_a_worker_that_dies_quickly_is_waited_for_ever_longer_and_then_given_up_
     gaps = [later - earlier for earlier, later in pairwise(times)]
     assert gaps[-1] > 4 * gaps[0]
     assert max(gaps) <= 1 + 30 + 0.2
+
+
+def test_a_worker_that_is_refused_at_its_start_is_not_started_again() -> None:
+    workers = Workers(lives=1, status=EXIT_DENIED)
+    with pytest.raises(Stopped, match=r"slot \d: its worker was refused, see its message above"):
+        workers.run(2, 1e6)
+    assert len(workers.started) == 2
+
+
+def test_a_worker_that_is_refused_later_is_tried_once_more() -> None:
+    workers = Workers(lives=30, status=EXIT_DENIED)
+    original = workers.spawn
+
+    def spawn(slot: int, restarts: int) -> FakeProcess:
+        process = original(slot, restarts)
+        process.lives = 1 if restarts else 30
+        return process
+
+    workers.spawn = spawn  # type: ignore[method-assign]
+    with pytest.raises(Stopped, match="was refused"):
+        workers.run(1, 1e6)
+    assert len(workers.started) == 2
 
 
 def test_when_one_is_given_up_on_the_others_are_stopped() -> None:

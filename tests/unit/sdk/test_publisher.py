@@ -209,10 +209,11 @@ def test_after_a_failure_nothing_overtakes_and_all_is_handed_back(publisher: Pub
     producer.fail(2, KafkaTimeoutError("no answer"))
     with pytest.raises(Denied, match=r"refused shop to publish to market.price_report"):
         first.receipt(0)
-    with pytest.raises(Unavailable, match="an earlier event was not acknowledged, none may overtake it"):
+    with pytest.raises(Stopped, match="an earlier event was not acknowledged, and none may overtake it"):
         publisher.send(TOPIC, event(3))
-    with pytest.raises(Unavailable, match="an event was not acknowledged"):
+    with pytest.raises(NotAcknowledged, match="2 events were not acknowledged") as failed:
         publisher.flush()
+    assert not failed.value.retriable, "one of the reasons is a missing right"
     unsent = publisher.close()
     assert [one.event_id for one in unsent] == ["e-0", "e-2"]
     assert [type(one.reason) for one in unsent] == [Denied, Unavailable]

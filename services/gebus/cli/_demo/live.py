@@ -16,6 +16,7 @@ from gebus_connectors.sources.generator import GeneratorConfig, GeneratorSource
 _STREAMS = (("wuhan2020", "supply.need"), ("cishan", "supply.donation"), ("dxy", "info.rumor"))
 _EVENTS = 60
 _INTERVAL = 0.05
+LIVE_EVENTS = _EVENTS * len(_STREAMS)
 _SEED = 7
 
 

@@ -21,6 +21,7 @@ from gebus.model.event import ENVELOPE
 
 _PIPED_WIDTH = 200
 _SKIPPED_SHOWN = 2
+_TIERS = "tier 1 the public, 2 organisations, 3 departments, 4 the authority in charge"
 _DEAD = "supply.donation"
 """Where the bad records were planted."""
 
@@ -109,7 +110,7 @@ def _topics(result: Result, lines: box.Box | None) -> Table:
 
 def _feeds(result: Result, lines: box.Box | None) -> Table:
     columns = ("feed", ">tier", ">taken", ">delivered", ">duplicate", ">filtered", ">withheld", ">dead", ">received")
-    table = _table("What came out, and why the rest did not", lines, *columns, "by hand")
+    table = _table(f"What came out, and why the rest did not ({_TIERS})", lines, *columns, "by hand")
     for account in result.verdict.feeds:
         lane = account.lane
         numbers = (lane.taken, lane.delivered, lane.duplicate, lane.filtered, lane.withheld, lane.dead)
@@ -155,7 +156,7 @@ def _lines(result: Result) -> Iterator[Text]:
     if latency:
         count = len(history.latencies_ms)
         words = ", ".join(f"{name} {value:.0f} ms" for name, value in latency.items())
-        yield Text(f"live, from publisher to consumer, {count} records: {words}")
+        yield Text(f"live, from publisher to consumer, {count} deliveries: {words}")
     yield Text("seconds: " + ", ".join(f"{name} {value:.1f}" for name, value in result.seconds.items()))
     checks = result.verdict.checks
     broken = [check for check in checks if not check.holds]

@@ -16,7 +16,7 @@ from rich.progress import Progress
 
 from gebus.cli._demo import attacks
 from gebus.cli._demo.history import History
-from gebus.cli._demo.live import run_live
+from gebus.cli._demo.live import LIVE_EVENTS, run_live
 from gebus.cli._demo.programme import programme
 from gebus.cli._demo.publishing import publish_all, read_all
 from gebus.cli._demo.reading import read_accounts, read_dead_letters, read_feeds
@@ -66,7 +66,7 @@ def run(options: Options, report: Report, console: Console) -> Result:
             with _timed(seconds, "lanes"):
                 on.wait_until_taken(60)
             with _timed(seconds, "live"):
-                report.step("a live part, paced, to measure how long a record takes")
+                report.step(f"a live part of {LIVE_EVENTS} more events, paced, to measure how long a record takes")
                 run_live(on, history, _now_ms())
             with _timed(seconds, "read feeds"):
                 report.step("every consumer reads its feeds")
