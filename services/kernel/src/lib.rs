@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod account;
+mod batch;
 mod check;
 mod condition;
 mod defaults;

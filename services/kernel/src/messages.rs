@@ -7,7 +7,8 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyIterator, PyTuple, PyType};
 
-use crate::kernel::{Kernel, Record};
+use crate::batch::Record;
+use crate::kernel::Kernel;
 
 /// The timestamp type of a topic with `message.timestamp.type=LogAppendTime`.
 const LOG_APPEND_TIME: i64 = 2;

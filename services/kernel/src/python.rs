@@ -5,7 +5,8 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 
-use crate::kernel::{Kernel as Core, LATENCY_BOUNDS_MS, Outcome, Output};
+use crate::batch::{Outcome, Output};
+use crate::kernel::{Kernel as Core, LATENCY_BOUNDS_MS};
 use crate::mask::TokenKey;
 use crate::messages::{Batch, Getters};
 

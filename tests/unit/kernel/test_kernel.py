@@ -328,18 +328,20 @@ def test_other_threads_run_while_a_batch_is_worked_on() -> None:
     counted, stop = [0], threading.Event()
 
     def count() -> None:
-        while not stop.is_set():
+        while not stop.wait(0.0001):
             counted[0] += 1
 
     interval = sys.getswitchinterval()
-    # Longer than the step: only a released GIL lets the other thread in.
-    sys.setswitchinterval(0.3)
+    # Longer than all steps together: only a released GIL lets the other thread in.
+    sys.setswitchinterval(60)
     other = threading.Thread(target=count)
     try:
         other.start()
-        kernel.step([])
         before = counted[0]
-        kernel.step(batch)
+        for _ in range(200):  # a busy machine may give the other thread no time during one step
+            kernel.step(batch)
+            if counted[0] > before:
+                break
         after = counted[0]
     finally:
         stop.set()
