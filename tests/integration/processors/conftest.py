@@ -17,6 +17,6 @@ def bed(stack: RunningStack) -> Iterator[Bed]:
     done = made.gebus("apply")
     assert done.returncode == 0, done.stdout + done.stderr
     with made.lanes() as lanes:
-        lanes.wait_for(" restored: ")
+        lanes.wait_for(" are live")
         with closing(made):
             yield made
