@@ -14,7 +14,7 @@ from tests.bench.cluster import Cluster
 from tests.bench.errors import BenchError
 from tests.bench.report import as_json, draw, print_table
 from tests.bench.run import Row, Source, run
-from tests.bench.systems import Place, System, chosen, gebus
+from tests.bench.systems import Place, System, chosen, gebus, warm_up
 from tests.bench.workload import FEED_SUBJECT, SOURCE, SOURCE_SUBJECT, Oracle, encode, key_of, reports
 
 from gebus.kafka.connection import Connection
@@ -35,25 +35,23 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--json", action="store_true", help="print the rows as JSON instead of a table")
     parser.add_argument("--build", type=Path, default=ROOT / "build" / "bench", help="where results and logs go")
-    parser.add_argument("--port-base", type=int, default=29492, help="the first of four ports (default: %(default)s)")
+    parser.add_argument("--port-base", type=int, default=29492, help="the first of five ports (default: %(default)s)")
     return parser.parse_args(words)
 
 
-def measure(
-    systems: Sequence[System], events: int, place: Place, port_base: int, console: Console
-) -> tuple[list[Row], int]:
+def measure(systems: Sequence[System], events: int, place: Place, console: Console) -> tuple[list[Row], int]:
     """The rows of the systems, and how many have none, on a stack that is new and is down again afterwards."""
     rows, failures = [], 0
-    with stack(place, port_base) as connection:
+    with stack(place) as connection:
         cluster = Cluster(connection)
-        sources: dict[int, Source] = {}
+        console.print(f"publishing {events:,} events", highlight=False)
+        sources = {events: publish(events, SOURCE, connection, cluster)}
+        console.print("warming the broker", highlight=False)
+        run(warm_up(), sources[events], place, connection, cluster)
         for system in systems:
             count = min(events, system.events or events)
             if count not in sources:
-                console.print(f"publishing {count:,} events", highlight=False)
-                sources[count] = publish(
-                    count, SOURCE if count == events else f"{SOURCE}.first-{count}", connection, cluster
-                )
+                sources[count] = publish(count, f"{SOURCE}.first-{count}", connection, cluster)
             console.print(f"running {system.name}", highlight=False)
             try:
                 rows.append(run(system, sources[count], place, connection, cluster))
@@ -68,9 +66,9 @@ def complain(console: Console, failure: BenchError) -> None:
 
 
 @contextmanager
-def stack(place: Place, port_base: int) -> Iterator[Connection]:
+def stack(place: Place) -> Iterator[Connection]:
     """The real stack in the bench's own home, with the bench's catalogue applied."""
-    _gebus(place, "up", "--fresh", "--port-base", str(port_base))
+    _gebus(place, "up", "--fresh", "--port-base", str(place.port_base))
     try:
         _gebus(place, "apply")
         yield Connection.load("gebus-admin", place.home)
@@ -108,9 +106,9 @@ def main(words: Sequence[str] | None = None) -> int:
     console = Console(stderr=True)
     build: Path = options.build.absolute()
     build.mkdir(parents=True, exist_ok=True)
-    place = Place(build / "home", build, cache())
+    place = Place(build / "home", build, cache(), options.port_base)
     try:
-        rows, failures = measure(chosen(options.only), options.events, place, options.port_base, console)
+        rows, failures = measure(chosen(options.only), options.events, place, console)
     except BenchError as failure:
         complain(console, failure)
         return 1

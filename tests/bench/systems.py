@@ -28,11 +28,12 @@ PREPARE_SECONDS = 600
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a bench keeps what: `home` is its stack's GEBUS_HOME."""
+    """Where a bench keeps what: `home` is its stack's GEBUS_HOME, `port_base` the first of five ports in a row."""
 
     home: Path
     build: Path
     cache: Path
+    port_base: int
 
     def environment(self) -> dict[str, str]:
         """The environment of every `gebus` command of this bench."""
@@ -73,8 +74,8 @@ def gebus(*words: str) -> list[str]:
     return [str(Path(sys.executable).parent / "gebus"), *words]
 
 
-def _lane(_: Place) -> list[str]:
-    return gebus("run", "lanes", "--workers", "1")
+def _lane(place: Place) -> list[str]:
+    return gebus("run", "lanes", "--workers", "1", "--metrics-port", str(place.port_base + 4))
 
 
 def _program(name: str, _: Place) -> list[str]:
@@ -150,7 +151,7 @@ def _quix(place: Place) -> list[str]:
 
 
 def all_systems() -> tuple[System, ...]:
-    """In the order in which they run: the one of interest first, so that no peer has warmed the broker for it."""
+    """In the order in which they run."""
     confluent = f"{version('confluent-kafka')}, fastavro {version('fastavro')}"
     streams = _pinned(POM, "<artifactId>kafka-streams</artifactId>\n      <version>")
     return (
@@ -167,6 +168,11 @@ def all_systems() -> tuple[System, ...]:
             events=50_000,
         ),
     )
+
+
+def warm_up() -> System:
+    """What runs first and does not count: on a broker that has just started, the first system paid for all others."""
+    return System("warm-up", "", "", partial(_program, "bare_loop"))
 
 
 def chosen(names: str | None) -> tuple[System, ...]:

@@ -110,8 +110,8 @@ def test_a_lane_and_a_peer_agree_with_the_oracle_and_a_wrong_peer_is_refused(tmp
     planted = System("planted", "1", "none", lambda _: [sys.executable, "-c", PLANTED])
     systems = (*chosen("gebus-lane,confluent-kafka-loop"), planted)
     said = io.StringIO()
-    place = Place(tmp_path / "home", tmp_path, cache())
-    rows, failures = measure(systems, EVENTS, place, free_ports().base, Console(file=said, width=200))
+    place = Place(tmp_path / "home", tmp_path, cache(), free_ports().base)
+    rows, failures = measure(systems, EVENTS, place, Console(file=said, width=200))
     assert [(found.system, found.events, found.outputs) for found in rows] == [
         ("gebus-lane", EVENTS, outcome().outputs),
         ("confluent-kafka-loop", EVENTS, outcome().outputs),
