@@ -11,7 +11,19 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
-LAYERS = ("cli", "provision", "stack", "lanes", "testing", "kafka", "plan", "policy", "catalogue", "model")
+LAYERS = (
+    "cli",
+    "processors",
+    "provision",
+    "stack",
+    "lanes",
+    "testing",
+    "kafka",
+    "plan",
+    "policy",
+    "catalogue",
+    "model",
+)
 
 
 def lint(tree: Path) -> subprocess.CompletedProcess[str]:

@@ -16,11 +16,11 @@ from gebus.catalogue import EventValidator
 from gebus.catalogue.documents import nearest
 from gebus.kafka import Connection
 from gebus.kafka.edge import close_producer, open_producer
+from gebus.kafka.encoding import EventEncoder, registered_id
 from gebus.kafka.errors import in_our_words, told
 from gebus.kafka.registry import Registry
 from gebus.model.catalogue import Catalogue
 from gebus.model.errors import Denied, EventRefused, GebusError, NotFound, Stopped, Unavailable
-from gebus_connectors.sdk.encoding import EventEncoder, registered_id
 from gebus_connectors.sdk.in_flight import InFlight, NotAcknowledged, Receipt, Sent, Unsent
 from gebus_connectors.sdk.options import PublisherOptions
 

@@ -22,11 +22,11 @@ from kafka.errors import (
 )
 
 from gebus.kafka import Connection
+from gebus.kafka.decoding import FeedDecoder, Undecodable
 from gebus.kafka.edge import open_consumer
 from gebus.kafka.errors import in_our_words, told
 from gebus.kafka.registry import Registry
 from gebus.model.errors import Denied, GebusError, NotFound, Stopped
-from gebus_connectors.sdk.decoding import FeedDecoder, Undecodable
 from gebus_connectors.sdk.options import SubscriberOptions
 from gebus_connectors.sdk.progress import Progress
 

@@ -18,6 +18,7 @@ from gebus.model.errors import Finding
 from gebus.model.event import EventSchema
 from gebus.model.feed import Feed
 from gebus.model.party import Party
+from gebus.model.processor import Processor
 from gebus.model.topic import TopicContract
 
 T = TypeVar("T")
@@ -53,6 +54,7 @@ class Draft:
     """By `<domain>/<Event>`."""
     topics: Part[TopicContract] = field(default_factory=Part)
     feeds: Part[Feed] = field(default_factory=Part)
+    processors: Part[Processor] = field(default_factory=Part)
     codes: Part[CodeList] = field(default_factory=Part)
     examples: dict[str, Place] = field(default_factory=dict)
     """By `<topic>/<name>`."""
@@ -65,6 +67,7 @@ class Draft:
             "event": self.events,
             "topic": self.topics,
             "feed": self.feeds,
+            "processor": self.processors,
             "codes": self.codes,
         }
         return parts[kind]
@@ -130,6 +133,7 @@ _PARSERS: Mapping[Kind, Callable[[Document, str], tuple[Any, list[Finding]]]] = 
     "party": _parser(Party, "party"),
     "topic": _parser(TopicContract, "topic"),
     "feed": _parser(Feed, "consumer", "feed"),
+    "processor": _parser(Processor, "processor"),
     "codes": _codes,
     "event": _event,
 }

@@ -15,7 +15,7 @@ LISTS_OF_THE_BUS = frozenset({"field-policy", "divisions"})
 """Code lists that the bus itself reads; no event needs to name them."""
 
 _REFERRERS: Mapping[Kind, tuple[Kind, ...]] = {
-    "party": ("topic", "feed"),
+    "party": ("topic", "feed", "processor"),
     "event": ("topic",),
     "codes": ("event",),
     "example": ("topic",),
@@ -24,6 +24,7 @@ _DIRECTORY: Mapping[Kind, str] = {
     "party": "parties",
     "event": "events",
     "topic": "topics",
+    "feed": "feeds",
     "codes": "codes",
     "example": "examples",
 }
@@ -90,6 +91,11 @@ def _mentions(draft: Draft) -> Iterator[_Mention]:
         yield from _texts(document, ("consumer",), "party")
         yield from _texts(document, ("grant", "approved_by"), "party")
         yield from _texts(document, ("sources",), "topic")
+    for document in draft.processors.documents.values():
+        yield from _texts(document, ("party",), "party")
+        yield from _texts(document, ("publishes",), "topic")
+        if isinstance(document.value, dict) and isinstance(document.value.get("party"), str):
+            yield from _texts(document, ("reads",), "feed", f"{document.value['party']}/")
     for document in draft.events.documents.values():
         for path, name in _codes_in(document.value, ()):
             yield _Mention(document, path, "codes", name)

@@ -86,6 +86,17 @@ def check_feeds(draft: Draft) -> Iterator[Finding]:
         yield from _standards(feed, document, draft)
 
 
+def check_processors(draft: Draft) -> Iterator[Finding]:
+    """A processor publishes only what its party may."""
+    for _, processor, document in draft.processors.each():
+        contract = draft.topics.values.get(processor.publishes)
+        if contract is not None and processor.party not in contract.publishers:
+            found = f"{processor.party} is no publisher of {processor.publishes}"
+            allowed = f"a party among its publishers: {', '.join(contract.publishers)}"
+            advice = f"{contract.owner}, who owns it, may add one"
+            yield document.finding(("publishes",), "reference", found, allowed, advice)
+
+
 def _step_names(feed: Feed, document: Document) -> Iterator[Finding]:
     first: dict[str, int] = {}
     for index, step in enumerate(feed.steps):

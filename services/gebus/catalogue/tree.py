@@ -14,13 +14,14 @@ from gebus.catalogue.json_file import parse_json
 from gebus.catalogue.yaml_file import parse_yaml
 from gebus.model.errors import Finding
 
-Kind = Literal["party", "event", "topic", "feed", "codes", "example"]
+Kind = Literal["party", "event", "topic", "feed", "processor", "codes", "example"]
 
 _PLACES: tuple[tuple[Kind, re.Pattern[str], str], ...] = (
     ("party", re.compile(r"^parties/[^/]+\.yaml$"), "parties/<party>.yaml"),
     ("event", re.compile(r"^events/[^/]+/[^/]+\.avsc$"), "events/<domain>/<Event>.avsc"),
     ("topic", re.compile(r"^topics/[^/]+\.yaml$"), "topics/<domain>.<event>.yaml"),
     ("feed", re.compile(r"^feeds/[^/]+/[^/]+\.yaml$"), "feeds/<consumer>/<feed>.yaml"),
+    ("processor", re.compile(r"^processors/[^/]+\.yaml$"), "processors/<processor>.yaml"),
     ("codes", re.compile(r"^codes/[^/]+\.yaml$"), "codes/<name>.yaml"),
     ("example", re.compile(r"^examples/[^/]+/[^/]+\.jsonl$"), "examples/<topic>/<name>.jsonl"),
 )

@@ -21,6 +21,7 @@ from gebus import plan
 from gebus.catalogue import load
 from gebus.catalogue.documents import nearest
 from gebus.cli._options import CatalogueOption
+from gebus.cli._run import run_group
 from gebus.kafka import Connection
 from gebus.lanes.settings import PRINCIPAL
 from gebus.model.errors import GebusError, NotFound
@@ -42,11 +43,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for machines.")]
 
 def register(app: typer.Typer) -> None:
     """Add this group to the command."""
-    run = typer.Typer(no_args_is_help=True, help="Run a part of the bus until it is stopped.")
-    # A group of one command would otherwise be that command.
-    run.callback()(lambda: None)
-    run.command("lanes")(run_lanes_command)
-    app.add_typer(run, name="run")
+    run_group(app).command("lanes")(run_lanes_command)
     app.command("accounts")(accounts_command)
     app.command("dead-letters")(dead_letters_command)
 

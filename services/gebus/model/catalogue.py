@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from gebus.model.event import EventSchema
 from gebus.model.feed import Feed
 from gebus.model.party import Party
+from gebus.model.processor import Processor
 from gebus.model.topic import TopicContract
 
 
@@ -54,3 +55,4 @@ class Catalogue:
     feeds: Mapping[str, Feed]
     """By `<consumer>/<feed>`."""
     codes: Mapping[str, CodeList]
+    processors: Mapping[str, Processor] = field(default_factory=dict)

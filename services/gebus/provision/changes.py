@@ -12,6 +12,7 @@ from gebus.catalogue.compatibility import Break, breaks
 from gebus.kafka.admin import Acl, Topic
 from gebus.lanes.settings import PRINCIPAL, STATE_PREFIX
 from gebus.model.errors import ContractError, Finding
+from gebus.model.processor import PROCESSOR_PREFIX
 from gebus.provision.desired import DEAD_PREFIX, FEED_PREFIX, Desired, Place, Schema
 from gebus.provision.observed import Observed
 
@@ -254,7 +255,9 @@ def _removals(desired: Desired, observed: Observed) -> Iterator[Change]:
     gone = (ours & observed.principals) - desired.principals - {PRINCIPAL}
     yield from (RemovePrincipal(name) for name in sorted(gone))
     for name in sorted(set(observed.topics) - set(desired.topics)):
-        if name.startswith((FEED_PREFIX, DEAD_PREFIX, STATE_PREFIX)) or _was_published_to(name, observed):
+        if name.startswith((FEED_PREFIX, DEAD_PREFIX, STATE_PREFIX, PROCESSOR_PREFIX)) or _was_published_to(
+            name, observed
+        ):
             yield DeleteTopic(name)
 
 

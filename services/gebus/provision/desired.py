@@ -51,11 +51,12 @@ def desired(catalogue: Catalogue, lanes: Sequence[LanePlan]) -> Desired:
     """What `catalogue` asks for, its feeds planned as `lanes`.
 
     Promised: each publisher may write its own topics alone, each consumer read its own feeds alone, each owner read
-    the dead letters of its contracts; workers read sources and write the rest, and nobody else has any right.
+    the dead letters of its contracts, each processor's party its state; workers read sources and write the rest, and
+    nobody else has any right.
     """
     topics: dict[str, Topic] = {}
     places: dict[str, Place] = {}
-    for topic, place in (*_contract_topics(catalogue), *_lane_topics(lanes)):
+    for topic, place in (*_contract_topics(catalogue), *_lane_topics(lanes), *_processor_topics(catalogue)):
         topics[topic.name] = topic
         places[topic.name] = place
     return Desired(
@@ -96,6 +97,14 @@ def _lane_topics(lanes: Sequence[LanePlan]) -> Iterator[tuple[Topic, Place]]:
             yield Topic(feed.topic, feed.partitions, _config(feed.retention)), (feed_file(feed.name), ("partitions",))
 
 
+def _processor_topics(catalogue: Catalogue) -> Iterator[tuple[Topic, Place]]:
+    """State lies in as many partitions as the feed: a record's state is in the record's partition."""
+    config = {"cleanup.policy": "compact", "message.timestamp.type": "LogAppendTime"}
+    for processor in catalogue.processors.values():
+        feed = catalogue.feeds[processor.feed]
+        yield Topic(processor.state_topic, feed.partitions, config), (feed_file(feed.id), ("partitions",))
+
+
 def _config(retention: timedelta) -> Mapping[str, str]:
     return {
         "cleanup.policy": "delete",
@@ -130,6 +139,10 @@ def _party_rights(catalogue: Catalogue) -> Iterator[Acl]:
         yield from _reader(contract.owner, contract.dead_letter_topic)
     for feed in catalogue.feeds.values():
         yield from _reader(feed.consumer, feed.kafka_topic)
+    for processor in catalogue.processors.values():
+        yield from (
+            Acl(processor.party, "topic", "literal", processor.state_topic, right) for right in (*_READ, "write")
+        )
 
 
 def _reader(party: str, topic: str) -> Iterator[Acl]:

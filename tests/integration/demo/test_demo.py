@@ -46,7 +46,7 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def test_every_check_holds_and_what_was_invented_is_said(result: dict[str, Any]) -> None:
     assert result["holds"] is True
     assert [check for check in result["checks"] if not check["holds"]] == []
-    assert len(result["invented"]) == 10
+    assert len(result["invented"]) == 11
     assert result["home"] is None
 
 

@@ -251,3 +251,20 @@ def test_what_the_catalogue_no_longer_names_is_removed_last_and_nothing_else(wan
 
 def test_workers_keep_their_right_to_log_in_whatever_the_catalogue_says(wanted: Desired) -> None:
     assert "gebus-lanes" in wanted.principals
+
+
+def test_the_state_of_a_processor_is_its_partys_alone(root: Path) -> None:
+    _edit(root, "topics/market.price_report.yaml", "publishers: [jd]", "publishers: [jd, watch]")
+    (root / "processors").mkdir()
+    (root / "processors/price-watch.yaml").write_text(
+        "processor: price-watch\ntitle: {zh: 价格监测, en: Price watch}\nparty: watch\nreads: all-prices\n"
+        "publishes: market.price_report\n"
+    )
+    wanted, name = _wanted(root), "gebus.processor.price-watch.state"
+    assert wanted.topics[name].config["cleanup.policy"] == "compact"
+    assert wanted.topics[name].partitions == wanted.topics["feed.watch.all-prices"].partitions
+    rights = {(acl.principal, acl.pattern, acl.operation) for acl in wanted.acls if acl.name == name}
+    assert rights == {("watch", "literal", right) for right in ("read", "write", "describe")}
+    without = _wanted(TINY)
+    removed = compare(without, _reached(wanted), TINY).removals
+    assert ("delete topic", name) in {(change.action, change.name) for change in removed}

@@ -16,12 +16,12 @@ from pydantic import SecretStr
 
 from gebus.catalogue import load
 from gebus.kafka import Connection
+from gebus.kafka.decoding import FeedDecoder
 from gebus.kafka.registry import Version
 from gebus.model.catalogue import Catalogue
 from gebus.model.errors import Denied, EventRefused, NotFound, Stopped, Unavailable
 from gebus_connectors.sdk import NotAcknowledged, Publisher, PublisherOptions, event_model
 from gebus_connectors.sdk import publisher as module
-from gebus_connectors.sdk.decoding import FeedDecoder
 
 TOPIC = "market.price_report"
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

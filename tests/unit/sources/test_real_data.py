@@ -72,8 +72,9 @@ def test_every_row_of_the_real_sets_is_an_event_or_is_listed(catalogue: Catalogu
 
 
 def test_invented_events_fit_their_contracts_and_repeat(catalogue: Catalogue) -> None:
+    concluded = {processor.publishes for processor in catalogue.processors.values()}
     for topic, contract in catalogue.topics.items():
-        for party in contract.publishers:
+        for party in contract.publishers if topic not in concluded else ():
             source = GeneratorSource(GeneratorConfig(party, topic, events=300))
             readings = list(source.read())
             assert _validated(readings, catalogue) == 300

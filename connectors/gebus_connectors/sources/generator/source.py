@@ -32,6 +32,7 @@ _GOODS = {
 _CARRIERS = ("甲物流", "乙速运", "丙货运", "丁快递")
 _THEMES = ("counts", "treatment", "supply", "travel", "work", "medics", "other")
 _RUMORS = ("口罩可以蒸煮消毒", "喝茶可以预防", "某地封路", "喷洒酒精可以杀毒", "某药特效")
+_SYNDROMES = ("pneumonia_unexplained", "influenza_like", "fever", "diarrhoea")
 _ENTITIES = 40
 _REPEATED, _RETRACTED = 0.15, 0.04
 
@@ -80,7 +81,10 @@ class GeneratorSource:
         if config.topic in _NEVER_RETRACTED:
             entity = digest(config.topic, content.get("title", [content, at]))
             return make_event(config.party, config.topic, entity, at=at, region=region, content=content)
-        entity = f"{region}/{china_day(at)}" if "as_of" in content else digest(config.topic, which)
+        if "syndrome" in content:
+            entity = f"{region}/{content['syndrome']}/{china_day(at)}"
+        else:
+            entity = f"{region}/{china_day(at)}" if "as_of" in content else digest(config.topic, which)
         return revisions.say(entity, at, region, content)
 
 
@@ -196,6 +200,11 @@ def _increment(numbers: random.Random, _which: int, region: str, day: int) -> _C
     }
 
 
+def _visits(numbers: random.Random, which: int, _region: str, day: int) -> _Content:
+    syndrome = _SYNDROMES[which // len(_REGIONS) % len(_SYNDROMES)]
+    return {"syndrome": syndrome, "day": day, "visits": numbers.randint(0, 40)}
+
+
 _CONTENT: Mapping[str, Callable[[random.Random, int, str, int], _Content]] = {
     "supply.need": _need,
     "supply.logistics": _channel,
@@ -203,6 +212,7 @@ _CONTENT: Mapping[str, Callable[[random.Random, int, str, int], _Content]] = {
     "health.clinic": _clinic,
     "info.notice": _notice,
     "info.rumor": _rumor,
+    "health.visit_count": _visits,
     "health.case_count": _count,
     "health.case_increment": _increment,
 }

@@ -14,11 +14,11 @@ from pydantic import SecretStr
 from gebus.cli._demo.history import Planted, Refusal
 from gebus.cli._demo.stage import Stage
 from gebus.kafka.edge import open_consumer, open_producer
+from gebus.kafka.encoding import Encoded, EventEncoder, registered_id
 from gebus.kafka.errors import told
 from gebus.kafka.registry import Registry
 from gebus.model.errors import Denied, EventRefused, GebusError
 from gebus_connectors.sdk import Publisher, Subscriber
-from gebus_connectors.sdk.encoding import Encoded, EventEncoder, registered_id
 from gebus_connectors.sources.generator import PeopleSource
 from gebus_connectors.sources.reading import Event
 

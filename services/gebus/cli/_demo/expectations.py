@@ -200,6 +200,7 @@ EXPECTED: Mapping[str, Expectation] = {
         "title verdict summary source_url",
         {"reporter_name": ("reporter_name", _partial(1, 0)), "reporter_phone": ("reporter_phone", is_token)},
     ),
+    "yujing/visit-counts": Expectation("health.visit_count", _in_hubei, "syndrome day visits"),
     "hubei-health/case-counts": Expectation("health.case_count", _in_hubei, f"{_COUNTED} level suspected"),
     "ditu/city-counts": Expectation(
         "health.case_count",

@@ -44,7 +44,7 @@ def programme(data: Path, catalogue: Catalogue) -> Programme:
     sources: dict[str, list[tuple[str, Source]]] = {}
     invented = []
     for part in _parts(data, catalogue):
-        if all(path.is_file() for path in part.files):
+        if part.files and all(path.is_file() for path in part.files):
             source = part.open()
         else:
             source = GeneratorSource(GeneratorConfig(part.party, part.topic))
@@ -92,7 +92,13 @@ def _parts(data: Path, catalogue: Catalogue) -> list[_Part]:
             (thepaper.notices, codes),
             lambda: ThePaperSource(thepaper, divisions),
         ),
+        _invented("yiyuan", "health.visit_count"),
     ]
+
+
+def _invented(party: str, topic: str) -> _Part:
+    """What no public data set has."""
+    return _Part(party, topic, (), lambda: GeneratorSource(GeneratorConfig(party, topic)))
 
 
 def _form(config: Wuhan2020Config, topic: str, catalogue: Catalogue, codes: Path, divisions: Divisions) -> _Part:

@@ -14,8 +14,8 @@ from uuid import UUID
 
 import fastavro
 
+from gebus.kafka.encoding import HEADER_BYTES, MAGIC
 from gebus.model.errors import Stopped
-from gebus_connectors.sdk.encoding import HEADER_BYTES, MAGIC
 
 LARGEST_RECORD = 1024 * 1024
 """What the kernel lets pass."""

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from gebus.kafka.decoding import FeedDecoder
+from gebus.kafka.encoding import LARGEST_EVENT, EventEncoder, registered_id
 from gebus.kafka.registry import Version
 from gebus.model.catalogue import Catalogue
 from gebus.model.errors import EventRefused, NotFound
-from gebus_connectors.sdk.decoding import FeedDecoder
-from gebus_connectors.sdk.encoding import LARGEST_EVENT, EventEncoder, registered_id
 
 TOPIC = "market.price_report"
 EVENT: dict[str, Any] = {

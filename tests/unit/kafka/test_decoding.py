@@ -13,8 +13,8 @@ from uuid import UUID
 import fastavro
 import pytest
 
+from gebus.kafka.decoding import KEPT_SCHEMAS, LARGEST_RECORD, FeedDecoder, Undecodable
 from gebus.model.errors import Stopped, Unavailable
-from gebus_connectors.sdk.decoding import KEPT_SCHEMAS, LARGEST_RECORD, FeedDecoder, Undecodable
 
 INSTANT = {"type": "long", "logicalType": "timestamp-millis"}
 DECIMAL = {"type": "bytes", "logicalType": "decimal", "precision": 12, "scale": 2}
