@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -104,12 +104,27 @@ class _CommittedThread(driver.AIOKafkaConsumerThread):
         return consumer
 
 
+class _Flowing:
+    """The partitions whose records may be taken now, for a fetch to ask as each record comes: true even when none is.
+
+    Faust hands its set of active partitions to aiokafka and changes it while the fetch is under way. Once all of them
+    are paused the set is empty, and aiokafka takes an empty set to mean every partition.
+    """
+
+    def __init__(self, active: Container[Any], paused: Container[Any]) -> None:
+        self._active, self._paused = active, paused
+
+    def __contains__(self, tp: Any) -> bool:
+        return tp in self._active and tp not in self._paused
+
+
 class _Consumer(driver.Consumer):
-    """Resumes partitions when the flow is resumed, and not before.
+    """Takes records of a partition from when the flow is resumed, and not before.
 
     When Faust has restored its tables it (1) resumes the partitions of the feed, (2) seeks to the committed offsets,
-    (3) empties the queues of the agents, and (4) resumes the flow. A record that is fetched between 2 and 3 would be
-    lost: it is thrown away with the queue, and not fetched again. Partitions that wait for 4 have nothing fetched.
+    (3) empties the queues of the agents, and (4) resumes the flow. A record that is taken between 2 and 3 would be
+    lost: it is thrown away, with the queue or because its partition is paused, and not fetched again. So partitions
+    wait for 4: those that Faust resumes, and those that are newly assigned, which it pauses a moment later.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -118,6 +133,14 @@ class _Consumer(driver.Consumer):
 
     def resume_partitions(self, tps: Iterable[Any]) -> None:
         self._waiting.update(tps)
+
+    def _set_active_tps(self, tps: set[Any]) -> set[Any]:
+        self._paused_partitions.update(tps)
+        return super()._set_active_tps(tps)
+
+    async def _getmany(self, active_partitions: Any, timeout: float) -> Any:  # noqa: ASYNC109 - Faust's
+        flowing: Any = _Flowing(active_partitions, self._paused_partitions)
+        return await super()._getmany(flowing, timeout)
 
     def pause_partitions(self, tps: Iterable[Any]) -> None:
         paused = set(tps)

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -28,6 +28,8 @@ GROUP = "yujing.early-warning"
 STATE_TOPIC = "gebus.processor.early-warning.state"
 FEED = "hubei-cdc/signals"
 PATIENCE = 120.0
+_TAIL = 40
+"""Lines of a process that a failure shows: its end, and what led to it."""
 
 Event = dict[str, Any]
 
@@ -86,9 +88,21 @@ class Running:
     def said(self) -> str:
         return "".join(self.lines)
 
+    @property
+    def last(self) -> str:
+        """How it ended, if it did, and what it said last."""
+        return f"exit status {self.process.poll()}\n{''.join(self.lines[-_TAIL:])}"
+
     def wait_for(self, text: str) -> None:
         wait_until(lambda: text in self.said or self.process.poll() is not None, PATIENCE)
         assert text in self.said, f"it ended with {self.process.poll()}:\n{self.said}"
+
+    def ended(self) -> int:
+        """Wait until it ends by itself; its exit status."""
+        try:
+            return self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"it did not end within {PATIENCE} s:\n{self.last}") from None
 
     def kill(self) -> None:
         self.process.kill()
@@ -106,6 +120,7 @@ class Bed:
 
     stack: RunningStack
     _open: ExitStack = field(default_factory=ExitStack)
+    _started: list[tuple[str, Running]] = field(default_factory=list)
     _read_so_far: dict[str, tuple[Subscriber, list[Event]]] = field(default_factory=dict)
 
     def close(self) -> None:
@@ -124,11 +139,13 @@ class Bed:
     @contextmanager
     def lanes(self) -> Iterator[Running]:
         with _running(_command("run", "lanes"), self.env) as running:
+            self._started.append(("lanes", running))
             yield running
 
     @contextmanager
     def processor(self, *options: str, **environment: str) -> Iterator[Running]:
         with _running(_command("run", "processor", "early-warning", *options), {**self.env, **environment}) as running:
+            self._started.append(("processor", running))
             yield running
 
     def publish(self, events: Sequence[Event]) -> None:
@@ -155,11 +172,21 @@ class Bed:
 
     def wait_signals(self, regions: Sequence[str], told: int) -> list[Event]:
         """Wait until the feed of the processor holds so many counts of the divisions, and the CDC every signal."""
-        wait_until(lambda: len(self.counts(regions)) == told, PATIENCE)
+        self._wait(lambda: told - len(self.counts(regions)), "counts short of those published")
         wanted = expected(self.counts(regions))
         assert wanted
-        wait_until(lambda: wanted.keys() <= {one["event_id"] for one in self.signals(regions)}, PATIENCE)
+        self._wait(lambda: wanted.keys() - {one["event_id"] for one in self.signals(regions)}, "signals missing")
         return self.signals(regions)
+
+    def _wait(self, missing: Callable[[], object], what: str) -> None:
+        """Wait until nothing is missing; what is, and what the processes said last, is the failure."""
+        try:
+            wait_until(lambda: not missing(), PATIENCE)
+        except AssertionError:
+            # The lanes, and the processors that ran last: the one that was killed, and the one after it.
+            shown = [*self._started[:1], *self._started[1:][-2:]]
+            said = "".join(f"\n--- {name}: {running.last}" for name, running in shown)
+            raise AssertionError(f"{what} after {PATIENCE} s: {missing()}{said}") from None
 
     def assert_once_and_right(self, regions: Sequence[str], told: int) -> None:
         """Each signal is in the CDC's feed once, and says what the pure functions say."""

@@ -43,7 +43,7 @@ def test_a_processor_killed_at_a_step_loses_and_repeats_nothing(bed: Bed, tmp_pa
     crash = {"GEBUS_CRASH_AT": CRASH_POINTS[number], "GEBUS_CRASH_COUNT": "40", "GEBUS_CRASH_MARKER": str(marker)}
     bed.publish(told)
     with bed.processor(**crash) as processor:
-        assert processor.process.wait(120) == -9, processor.said
+        assert processor.ended() == -9, processor.said
     assert marker.exists()
     with bed.processor() as processor:
         bed.assert_once_and_right(regions, len(told))
@@ -123,7 +123,7 @@ def test_a_record_that_cannot_be_read_ends_it_and_is_not_passed_over(bed: Bed) -
     _write_to_feed(bed, b"garbage", commit=True)
     for _ in range(2):
         with bed.processor() as processor:
-            assert processor.process.wait(120) == 1, processor.said
+            assert processor.ended() == 1, processor.said
             processor.wait_for("cannot be read: not 0x00, a schema id and Avro; show this to the operator of the bus")
             assert "feed.yujing.visit-counts, partition 0, offset" in processor.said
 

@@ -10,7 +10,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gebus.catalogue import EventValidator, load
@@ -240,6 +240,7 @@ def test_every_processor_of_the_catalogue_has_a_program() -> None:
 VISITS = st.lists(st.integers(0, 12), min_size=8, max_size=OPEN)
 
 
+@settings(deadline=None)  # a slow machine is no failure
 @given(VISITS, st.data())
 def test_neither_order_nor_repeats_nor_corrections_on_the_way_change_what_stands(
     visits: list[int], data: st.DataObject
@@ -256,6 +257,7 @@ def test_neither_order_nor_repeats_nor_corrections_on_the_way_change_what_stands
     assert Run().all(shuffled).standing() == Run().all(series(final)).standing()
 
 
+@settings(deadline=None)  # a slow machine is no failure
 @given(VISITS, st.data())
 def test_a_crash_between_two_records_changes_nothing(visits: list[int], data: st.DataObject) -> None:
     """At least once: the state is behind the events by one record at most, and the record comes again."""
