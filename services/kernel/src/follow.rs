@@ -67,3 +67,6 @@ pub fn forget(table: &mut Store, entity: u128, revision: i64, append_ms: i64, va
     write_marker(revision, value);
     table.put(entity, 0, append_ms, value);
 }
+
+#[cfg(test)]
+mod tests;

@@ -219,3 +219,6 @@ impl EachPair {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

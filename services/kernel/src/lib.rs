@@ -30,6 +30,8 @@ mod relation;
 mod relation_plan;
 mod relation_state;
 mod resolve;
+#[cfg(test)]
+mod rig;
 mod schema;
 mod seen;
 mod side;

@@ -303,3 +303,6 @@ fn same_fields(schema: &Schema, one: NodeId, other: NodeId) -> bool {
             .zip(other)
             .all(|(one, other)| one.name == other.name && same_bytes(schema, one.node, schema, other.node))
 }
+
+#[cfg(test)]
+mod tests;

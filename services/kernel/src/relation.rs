@@ -61,8 +61,7 @@ pub struct Arrival<'a> {
     /// The text of the relation's key.
     pub text: &'a [u8],
     pub append_ms: i64,
-    pub moved: bool,
-    /// Whether it takes back what its entity made: retracted, moved away, or failing a condition.
+    /// Whether it takes back what its entity made: retracted and followed, moved away, or failing a condition.
     pub withdraws: bool,
 }
 
@@ -219,7 +218,7 @@ impl Relation {
             self.keys[side].write(fields, text);
         }
         let envelope = Envelope::read(record);
-        let withdraws = offered.moved || offered.retracted || envelope.retracted;
+        let withdraws = offered.moved || offered.retracted || (self.follows() && envelope.retracted);
         let identity = match &self.kind {
             Kind::Reconcile(_) => bench.parts.of(&[envelope.source]),
             _ if self.follows() => bench.parts.of(&[envelope.source, envelope.entity_id]),
@@ -234,7 +233,6 @@ impl Relation {
             explicit: text != offered.key,
             text,
             append_ms: offered.append_ms,
-            moved: offered.moved,
             withdraws,
         };
         match (&self.kind, &mut stores[..]) {
@@ -309,3 +307,6 @@ fn form_of(way: &str, schema: &Schema, key: &[String]) -> u64 {
 fn named(name: &str, error: &str) -> String {
     format!("step {name}: {error}")
 }
+
+#[cfg(test)]
+mod tests;

@@ -339,3 +339,6 @@ fn write_row(arrival: &Arrival<'_>, out: &mut Vec<u8>) {
     out.clear();
     Kept { flags: 0, key: &[], record: arrival.record }.write(out);
 }
+
+#[cfg(test)]
+mod tests;
