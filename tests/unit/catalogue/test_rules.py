@@ -84,7 +84,7 @@ CASES = [
     Broken(FEED, "goods: report.goods\n", "goods: {of: report.goods, mask: hide}\n", "value", "hide", "'token'"),
     Broken(FEED, "approved_on: 2026-01-01", "approved_on: 20260101", "value", "grant", "written as 2020-02-01"),
     Broken(FEED, "expires_on: 2036-01-01", "expires_on: 2020-01-01", "value", "grant", "`expires_on` '2020-01-01';"),
-    Broken(FEED, "corrections: independent", "corrections: follow", "value", "corrections", "'independent'"),
+    Broken(FEED, "corrections: independent", "corrections: maybe", "value", "corrections", "'independent' or 'follow'"),
     # Names and references
     Broken(PARTY, "party: jd", "party: jdd", "name", "party: jdd", "'jd', as the file's path says"),
     Broken(ALL_PRICES, "consumer: watch", "consumer: cdc", "name", "consumer", "'watch', as the file's path says"),
