@@ -20,7 +20,7 @@ DIVISIONS = "divisions"
 RESERVED_DOMAINS = ("feed", "dead", "gebus")
 """Kafka topics of feeds, dead letters and state begin so: a contract's topic could take the name of one of them."""
 
-_KEY_TYPES = ("string", "int", "long")
+_KEY_TYPES = ("string", "int", "long", {"type": "int", "logicalType": "date"})
 
 
 def check_parties(draft: Draft) -> Iterator[Finding]:
@@ -176,7 +176,7 @@ def _key_fields(document: Document, path: KeyPath, key: Sequence[str], schema: E
             )
         elif field.type not in _KEY_TYPES:
             found = f"{name} is {'nullable' if field.nullable else 'of another type'}"
-            allowed = f"key fields of {', '.join(_KEY_TYPES)}, never null"
+            allowed = "key fields of string, int, long or date, never null"
             yield document.finding((*path, index), "contract-key", found, allowed)
 
 
