@@ -72,9 +72,9 @@ class Reconcile(Model):
         Emits: the winning record whenever another one wins, another party's or another event of the same party: first
         ASSERTED, then CORRECTED, RETRACTED when no assertion is left. The losers: wait to win.
     gives: conflicts
-        Emits: for each loser whose fields `compare` differ from the winner's, the losing record, the winning one and the
-        names of the fields that differ, whenever that pair of events is new; RETRACTED when they agree again or the
-        loser is gone.
+        Emits: for each loser whose fields `compare` differ from the winner's, the losing record, the winning one and
+        the names of the fields that differ, whenever that pair of events is new; RETRACTED when they agree again or
+        the loser is gone.
 
     Promised: who wins depends on the committed input alone. Beyond `most` parties of one thing a further one is a dead
     letter, `too_many_matches`. Not promised: an assertion that is older than `within` and was not repeated; it is

@@ -9,7 +9,8 @@ from gebus.model.base import milliseconds
 from gebus.model.feed import Feed
 from gebus.plan.expression import Constant, Expression, FieldValue, Items, Operation, conjuncts
 from gebus.plan.feed_planner import duration
-from gebus.plan.values import DeduplicatePlan, FeedPlan, LanePlan, WherePlan
+from gebus.plan.steps import DeduplicatePlan, WherePlan
+from gebus.plan.values import FeedPlan, LanePlan
 
 BYTES_A_KEY = 20
 """What the kernel's table holds for a remembered key at most, once it has grown."""
@@ -41,11 +42,11 @@ def explain(lane: LanePlan, feed: Feed) -> dict[str, Any]:
         "source": {
             "lane": lane.name,
             "alias": next(iter(feed.sources)),
-            "topics": dict(lane.source.topics),
-            "key": list(lane.source.key),
+            "topics": dict(lane.inputs[0].topics),
+            "key": list(lane.inputs[0].key),
             "partitions": lane.partitions,
-            "past": duration(lane.source.past_ms),
-            "future": duration(lane.source.future_ms),
+            "past": duration(lane.inputs[0].past_ms),
+            "future": duration(lane.inputs[0].future_ms),
         },
         "steps": [*_steps(lane, plan), {"step": "select", "name": plan.select}],
         "fields": [

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gebus.model.event import AvroType, EventField, Mask
+from gebus.model.event import ENVELOPE, AvroType, EventField, Mask
 
 if TYPE_CHECKING:
     from gebus.plan.operators import Type
@@ -95,6 +95,31 @@ def output_schema(consumer: str, feed: str, fields: Sequence[FieldPlan], doc: st
         "doc": doc,
         "fields": [_output_field(field, names, namespace) for field in fields if field.outcome.delivered],
     }
+
+
+def composite_schema(sides: Sequence[tuple[str, Sequence[tuple[str, AvroType]], bool]], *, differs: bool) -> AvroType:
+    """The schema of a composite record, from the name and fields of each side, and whether it may be missing."""
+    names = _Names(set())
+    fields: list[AvroType] = [{"name": name, "type": avro} for name, avro in ENVELOPE.items()]
+    for side, parts, optional in sides:
+        inner = [{"name": name, "type": names.spelled(avro, "")} for name, avro in parts]
+        record = {"type": "record", "name": side, "fields": inner}
+        fields.append({"name": side, "type": ["null", record] if optional else record})
+    if differs:
+        fields.append({"name": "differs", "type": "string"})
+    return {"type": "record", "name": "Composite", "fields": fields}
+
+
+def definitions(avro: AvroType) -> Mapping[str, AvroType]:
+    """Every named type of a type of `inline`, by its full name."""
+    if isinstance(avro, str):
+        return {}
+    if isinstance(avro, list):
+        return {name: kind for branch in avro for name, kind in definitions(branch).items()}
+    found = {avro["name"]: avro} if avro["type"] in _NAMED else {}
+    parts = [avro[part] for part in ("items", "values") if part in avro]
+    parts += [field["type"] for field in avro.get("fields", ())]
+    return found | {name: kind for part in parts for name, kind in definitions(part).items()}
 
 
 def _output_field(field: FieldPlan, names: _Names, namespace: str) -> Mapping[str, Any]:
