@@ -16,7 +16,7 @@ from gebus.lanes.schemas import WriterSchemas
 from gebus.lanes.settings import LaneSettings
 from gebus.lanes.worker import Worker
 from gebus.model.errors import NotFound, Unavailable
-from gebus.plan import LanePlan, SourcePlan
+from gebus.plan import InputPlan, LanePlan
 
 LANE = "a.b"
 TOPICS = ("a.b.x", "a.b.y")
@@ -24,8 +24,9 @@ PLACES = [(topic, partition) for topic in TOPICS for partition in (0, 1)]
 
 
 def lane_plan(name: str = LANE, topics: tuple[str, ...] = TOPICS, partitions: int = 2) -> LanePlan:
-    source = SourcePlan(name, {topic: topic.rpartition(".")[2] for topic in topics}, {}, ("entity_id",), 1, 1, 100, 0.5)
-    return LanePlan(name, partitions, source, (), ())
+    parties = {topic: topic.rpartition(".")[2] for topic in topics}
+    source = InputPlan(name, name, False, parties, {}, ("entity_id",), 1, 1, 100, 0.5)
+    return LanePlan(name, partitions, (source,), (), ())
 
 
 @dataclass
