@@ -1,33 +1,32 @@
 //! A slice: the state of one partition number of a lane, and what the open transaction changed in it.
 
 use crate::account::{Account, AccountRecord, account_records};
+use crate::fingerprint::other_form;
 use crate::lane::Lane;
-use crate::limit::Recent;
 use crate::seen::{Delta, Seen};
+use crate::source::Source;
 
 /// The key of account records in the state topic; deltas have the key `table/<name>`.
 pub const ACCOUNT_KEY: &[u8] = b"account";
 const TABLE_KEY: &[u8] = b"table/";
 
+/// Key and value of a record of the state topic.
+pub type StateRecord = (Vec<u8>, Vec<u8>);
+
 pub struct Slice {
     /// By the lane's tables.
     pub seen: Vec<Seen>,
-    /// By the source's topics.
+    /// By the topics of the lane's ports.
     pub accounts: Vec<Account>,
-    pub recent: Vec<Recent>,
-    committed: Vec<Recent>,
 }
 
 impl Slice {
     #[must_use]
-    pub fn new(lane: &Lane) -> Self {
-        let topics = lane.source.topics.len();
-        let accounts = (0..topics).map(|_| Account::new(lane.groups.len(), lane.feeds.len()));
+    pub fn new(lane: &Lane, sources: &[Source]) -> Self {
+        let accounts = lane.topics(sources).into_iter();
         Self {
             seen: lane.tables.iter().map(|table| Seen::new(table.generation_ms)).collect(),
-            accounts: accounts.collect(),
-            recent: vec![Recent::default(); topics],
-            committed: vec![Recent::default(); topics],
+            accounts: accounts.map(|(port, _)| Account::new(port.groups.len(), lane.feeds.len())).collect(),
         }
     }
 
@@ -36,12 +35,12 @@ impl Slice {
         self.accounts.iter().any(Account::changed)
     }
 
-    pub fn commit(&mut self, lane: &Lane) {
+    pub fn commit(&mut self, lane: &Lane, sources: &[Source]) {
         if self.changed() {
-            let groups: Vec<usize> = lane.feeds.iter().map(|feed| feed.group).collect();
-            self.accounts.iter_mut().for_each(|account| account.commit(&groups));
+            for (account, (port, _)) in self.accounts.iter_mut().zip(lane.topics(sources)) {
+                account.commit(&port.members);
+            }
             self.seen.iter_mut().for_each(Seen::commit);
-            self.committed.clone_from(&self.recent);
         }
     }
 
@@ -49,37 +48,67 @@ impl Slice {
         if self.changed() {
             self.accounts.iter_mut().for_each(Account::rollback);
             self.seen.iter_mut().for_each(Seen::rollback);
-            self.recent.clone_from(&self.committed);
         }
     }
 
     /// The records for the state topic that make the open transaction's changes last.
     #[must_use]
-    pub fn records(&self, lane: &Lane) -> Vec<(Vec<u8>, Vec<u8>)> {
+    pub fn records(&self, lane: &Lane, sources: &[Source]) -> Vec<StateRecord> {
         let mut records = Vec::new();
         for (table, seen) in lane.tables.iter().zip(&self.seen) {
             let key = [TABLE_KEY, table.name.as_bytes()].concat();
-            records.extend(seen.deltas(&table.name).into_iter().map(|delta| (key.clone(), delta)));
+            let deltas = seen.deltas(&table.name, table.fingerprint).into_iter();
+            records.extend(deltas.map(|delta| (key.clone(), delta)));
         }
-        let feeds: Vec<(&str, usize)> =
-            lane.feeds.iter().map(|feed| (feed.name.as_str(), feed.group)).collect();
-        for (topic, account) in lane.source.topics.iter().zip(&self.accounts) {
-            if account.changed() {
-                let rows = account_records(&topic.name, account, &feeds);
-                records.extend(rows.into_iter().map(|row| (ACCOUNT_KEY.to_vec(), row)));
-            }
-        }
+        self.account_records(lane, sources, &mut records, Account::changed);
         records
     }
 
+    /// The whole state, committed, as records of the state topic.
+    pub fn dump(&self, lane: &Lane, sources: &[Source]) -> Result<Vec<StateRecord>, String> {
+        if self.changed() {
+            return Err("a transaction is open; commit it or roll it back, then dump".to_owned());
+        }
+        let mut records = Vec::new();
+        for (table, seen) in lane.tables.iter().zip(&self.seen) {
+            let key = [TABLE_KEY, table.name.as_bytes()].concat();
+            let deltas = seen.dump(&table.name, table.fingerprint).into_iter();
+            records.extend(deltas.map(|delta| (key.clone(), delta)));
+        }
+        self.account_records(lane, sources, &mut records, |_| true);
+        Ok(records)
+    }
+
+    fn account_records(
+        &self,
+        lane: &Lane,
+        sources: &[Source],
+        records: &mut Vec<StateRecord>,
+        wanted: impl Fn(&Account) -> bool,
+    ) {
+        let accounts = self.accounts.iter().zip(lane.topics(sources));
+        for (account, (port, topic)) in accounts.filter(|(account, _)| wanted(account)) {
+            let feeds = port.members.iter();
+            let feeds: Vec<_> =
+                feeds.map(|(feed, group)| (lane.feeds[*feed].name.as_str(), *feed, *group)).collect();
+            let rows = account_records(&sources[port.source].topics[topic].name, account, &feeds);
+            records.extend(rows.into_iter().map(|row| (ACCOUNT_KEY.to_vec(), row)));
+        }
+    }
+
     /// Takes in one record of the state topic. A table, topic or feed that the plan no longer has is passed over.
-    pub fn restore(&mut self, lane: &Lane, key: &[u8], value: &[u8]) -> Result<(), String> {
+    pub fn restore(
+        &mut self,
+        lane: &Lane,
+        sources: &[Source],
+        key: &[u8],
+        value: &[u8],
+    ) -> Result<(), String> {
         if key == ACCOUNT_KEY {
             let record = AccountRecord::parse(value)?;
-            let names: Vec<&str> = lane.feeds.iter().map(|feed| feed.name.as_str()).collect();
-            for (topic, account) in lane.source.topics.iter().zip(&mut self.accounts) {
-                if let Some(row) = record.topics.get(&topic.name) {
-                    account.restore(row, &names);
+            for (account, (port, topic)) in self.accounts.iter_mut().zip(lane.topics(sources)) {
+                if let Some(row) = record.topics.get(&sources[port.source].topics[topic].name) {
+                    account.restore(row, lane.feeds.iter().map(|feed| feed.name.as_str()));
                 }
             }
             return Ok(());
@@ -93,6 +122,9 @@ impl Slice {
         }
         let delta = Delta::parse(value)?;
         if let Some(table) = lane.tables.iter().position(|table| table.name == delta.table) {
+            if delta.fingerprint.is_some_and(|found| found != lane.tables[table].fingerprint) {
+                return Err(other_form(delta.table));
+            }
             self.seen[table].restore(&delta);
         }
         Ok(())

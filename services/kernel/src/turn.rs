@@ -1,0 +1,165 @@
+//! A record's turn in one lane: through the groups of its port, the steps of each feed, to what goes out.
+
+use crate::batch::{Key, Outcome, Output};
+use crate::lane::{Feed, Lane, Port, Step};
+use crate::path::Fields;
+use crate::schema::Schema;
+use crate::slice::Slice;
+
+/// What is used again from record to record.
+#[derive(Default)]
+pub struct Work {
+    digest: Vec<u8>,
+    /// For each payload: the number of the record that it was last made for, and its range in the arena.
+    pub payloads: Vec<(u64, usize, usize)>,
+    pub record: u64,
+}
+
+/// What a transaction delivered, as runs of equal append times.
+pub type Delivered = Vec<(i64, u64)>;
+
+pub struct Turn<'a, 'o> {
+    pub number: usize,
+    pub lane: &'a Lane,
+    pub slice: &'a mut Slice,
+    /// The account of the record's topic.
+    pub account: usize,
+    pub append_ms: i64,
+    pub key: Key,
+    pub outcome: &'o mut Outcome,
+    pub delivered: &'o mut Delivered,
+    pub work: &'o mut Work,
+}
+
+/// What steps make of a record.
+#[derive(PartialEq, Eq)]
+enum Passed {
+    Whole,
+    Failed,
+    Repeat,
+}
+
+impl Turn<'_, '_> {
+    /// Takes a record that is no dead letter.
+    pub fn take(&mut self, port: &Port, schema: &Schema, fields: &Fields<'_>) {
+        self.slice.accounts[self.account].open.taken += 1;
+        for (number, group) in port.groups.iter().enumerate() {
+            if let Some(table) = group.table
+                && !self.first(table, schema, fields)
+            {
+                self.slice.accounts[self.account].open.groups[number] += 1;
+                continue;
+            }
+            group.index.visit(schema, fields, |way| self.enter(way, schema, fields));
+        }
+        for rekey in &port.rekeys {
+            self.rekey(*rekey, fields);
+        }
+    }
+
+    /// Counts a record that became a dead letter before any lane saw it.
+    pub fn dead(&mut self) {
+        let open = &mut self.slice.accounts[self.account].open;
+        open.taken += 1;
+        open.dead += 1;
+    }
+
+    fn first(&mut self, table: usize, schema: &Schema, fields: &Fields<'_>) -> bool {
+        let key = self.lane.tables[table].digest(schema, fields, &mut self.work.digest);
+        self.slice.seen[table].first(key, self.append_ms)
+    }
+
+    /// Puts the record on the way into one feed.
+    fn enter(&mut self, way: usize, schema: &Schema, fields: &Fields<'_>) {
+        let way = &self.lane.ways[way];
+        match self.pass(&way.steps, schema, fields) {
+            Passed::Whole => self.grant(way.feed, schema, fields),
+            Passed::Failed => {}
+            Passed::Repeat => self.slice.accounts[self.account].open.feeds[way.feed].duplicate += 1,
+        }
+    }
+
+    #[inline]
+    fn pass(&mut self, steps: &[Step], schema: &Schema, fields: &Fields<'_>) -> Passed {
+        for step in steps {
+            match step {
+                Step::Where(condition) => {
+                    if !condition.holds(schema, fields) {
+                        return Passed::Failed;
+                    }
+                }
+                Step::Deduplicate(table) => {
+                    if !self.first(*table, schema, fields) {
+                        return Passed::Repeat;
+                    }
+                }
+            }
+        }
+        Passed::Whole
+    }
+
+    /// Delivers what passed every step, unless the grant has expired.
+    fn grant(&mut self, number: usize, schema: &Schema, fields: &Fields<'_>) {
+        let feed = &self.lane.feeds[number];
+        let count = &mut self.slice.accounts[self.account].open.feeds[number];
+        if self.append_ms >= feed.grant_expires_ms {
+            count.withheld += 1;
+        } else {
+            count.delivered += 1;
+            self.deliver(number, feed, schema, fields);
+        }
+    }
+
+    fn deliver(&mut self, number: usize, feed: &Feed, schema: &Schema, fields: &Fields<'_>) {
+        let arena = &mut self.outcome.arena;
+        let begin = arena.len();
+        arena.push(0);
+        arena.extend_from_slice(&feed.schema_id.unwrap_or_default().to_be_bytes());
+        let start = arena.len();
+        let made = &mut self.work.payloads[feed.payload];
+        if made.0 == self.work.record {
+            arena.extend_from_within(made.1..made.2);
+        } else {
+            let projection = &self.lane.projections[feed.projection];
+            projection.write(schema, fields, feed.token_key.as_ref(), arena);
+            *made = (self.work.record, start, arena.len());
+        }
+        self.put(number, begin);
+    }
+
+    /// Puts out what the arena holds from `start` on, for a feed.
+    fn put(&mut self, feed: usize, start: usize) {
+        let (lane, key, end) = (self.number, self.key, self.outcome.arena.len());
+        self.outcome.outputs.push(Output { lane, target: feed, key, partition: None, start, end });
+        match self.delivered.last_mut() {
+            Some((append_ms, count)) if *append_ms == self.append_ms => *count += 1,
+            _ => self.delivered.push((self.append_ms, 1)),
+        }
+    }
+
+    /// Copies the record under another key.
+    fn rekey(&mut self, number: usize, fields: &Fields<'_>) {
+        let rekey = &self.lane.rekeys[number];
+        let arena = &mut self.outcome.arena;
+        let key_start = arena.len();
+        rekey.key.write(fields, arena);
+        let key = Key::Text(key_start, arena.len());
+        let start = arena.len();
+        rekey.write(fields, arena);
+        self.copies(number, key, start);
+    }
+
+    /// Puts out what the arena holds from `start` on, for a rekey: once, or to every partition.
+    fn copies(&mut self, number: usize, key: Key, start: usize) {
+        let rekey = &self.lane.rekeys[number];
+        let (lane, target, end) = (self.number, self.lane.feeds.len() + number, self.outcome.arena.len());
+        let mut put = |partition| {
+            self.outcome.outputs.push(Output { lane, target, key, partition, start, end });
+        };
+        if rekey.all {
+            (0..rekey.partitions).for_each(|partition| put(Some(partition)));
+        } else {
+            put(None);
+        }
+    }
+}
