@@ -128,7 +128,7 @@ def _output_field(field: FieldPlan, names: _Names, namespace: str) -> Mapping[st
     result: dict[str, Any] = {"name": field.name, "type": names.spelled(field.type, namespace), "doc": doc}
     if isinstance(field.type, list) and field.type[0] == "null":
         result["default"] = None
-    if field.outcome.decided_by != "envelope":
+    if field.name not in ENVELOPE:
         result |= {"classification": field.source.level, "identifies": field.source.identifies}
         if field.source.codes is not None and mask is None:
             result["codes"] = field.source.codes
