@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from confluent_kafka import OFFSET_INVALID, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_INVALID, KafkaError, KafkaException, Message, TopicPartition
 
 Place = tuple[str, int]
 OPEN, COMMITTED, ABORTED = "open", "committed", "aborted"
@@ -138,10 +138,11 @@ class FakeProducer:
         )
         self.queued += 1
 
-    def produce_batch(self, topic: str, messages: list[dict[str, Any]]) -> int:
+    def produce_batch(self, topic: str, messages: list[dict[str, Any]], **where: int) -> int:
         for index, message in enumerate(messages):
+            assert "partition" not in message, "the real one does not heed it"
             try:
-                self.produce(topic, **message)
+                self.produce(topic, **message, **where)
             except BufferError:
                 for rest in messages[index:]:
                     rest["_error"] = KafkaError(KafkaError._QUEUE_FULL)
@@ -257,8 +258,9 @@ class FakeConsumer:
         self.incremental_assign(partitions)
 
     def incremental_assign(self, partitions: list[TopicPartition]) -> None:
-        for place in _places(partitions):
-            self.next[place] = self.kafka.committed.get(place, 0)
+        for partition in partitions:
+            assert partition.offset == OFFSET_BEGINNING, "the client is told where to begin"
+            self.next[partition.topic, partition.partition] = 0
 
     def incremental_unassign(self, partitions: list[TopicPartition]) -> None:
         for place in _places(partitions):
@@ -280,11 +282,7 @@ class FakeConsumer:
         self.paused.update(_places(partitions))
 
     def resume(self, partitions: list[TopicPartition]) -> None:
-        # What is assigned while a transaction is undecided begins where the group stands once it is decided.
-        for place in _places(partitions):
-            self.paused.discard(place)
-            if place not in self.seen and place in self.kafka.committed:
-                self.next[place] = max(self.next[place], self.kafka.committed[place])
+        self.paused.difference_update(_places(partitions))
 
     def seek(self, partition: TopicPartition) -> None:
         place = (partition.topic, partition.partition)
@@ -316,6 +314,23 @@ def _message(place: Place, offset: int, record: Record) -> Message:
     )  # fmt: skip
 
 
+class FakeEnds:
+    """Answers at the third look with the ends as they were when it was asked."""
+
+    def __init__(self, kafka: FakeKafka) -> None:
+        self.kafka = kafka
+        self.questions: list[dict[Place, int]] = []
+        self.looks = 0
+
+    def ask(self, places: Iterable[Place]) -> None:
+        self.questions.append({place: len(self.kafka.log[place]) for place in places})
+        self.looks = 0
+
+    def answer(self) -> dict[Place, int] | None:
+        self.looks += 1
+        return self.questions[-1] if self.looks > 2 else None
+
+
 class FakeClients:
     """Opens fakes, gives each new member of the group all of `places`, and remembers what it opened."""
 
@@ -324,10 +339,11 @@ class FakeClients:
         self.sources: list[FakeConsumer] = []
         self.readers: list[FakeConsumer] = []
         self.producers: list[FakeProducer] = []
+        self.asked: list[FakeEnds] = []
 
     def source_consumer(self, slot: int) -> FakeConsumer:
         self.kafka.generation += 1
-        consumer = FakeConsumer(self.kafka)
+        consumer = FakeConsumer(self.kafka, tells_end=True)
         consumer.give(self.places)
         self.sources.append(consumer)
         return consumer
@@ -339,3 +355,7 @@ class FakeClients:
     def producer(self, slot: int) -> FakeProducer:
         self.producers.append(FakeProducer(self.kafka, f"gebus.lanes.{slot}"))
         return self.producers[-1]
+
+    def ends(self) -> FakeEnds:
+        self.asked.append(FakeEnds(self.kafka))
+        return self.asked[-1]
