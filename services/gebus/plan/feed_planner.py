@@ -153,7 +153,7 @@ class FeedPlanner:
         part, origin = draft.sources[step.of], draft.scope[step.of]
         for name in key:
             if origin.key_type(name) is None:
-                raise _key_part(name)
+                raise _key_part(name, "fields")
         if part.how != "broadcast" and "event_id" not in key and not set(part.key) <= set(key):
             keys = "key fields" if part.how == "as it is" else "fields of the Kafka key"
             raise _split(key, f"event_id, or all {keys} of {part.name}: {', '.join(part.key)}")
@@ -174,7 +174,7 @@ class FeedPlanner:
             alias, _, part = name.partition(".")
             if alias not in sides or sides[alias].key_type(part) is None:
                 missing = alias in sides and sides[alias].optional and part in sides[alias].types
-                raise _key_part(name, f"`{alias}` may be missing" if missing else "")
+                raise _key_part(name, "<alias>.<field>", f"`{alias}` may be missing" if missing else "")
             draft.use((alias, part))
         self._one_slice(draft, key, sides)
         _keeps_revisions(draft, key, tuple(f"{alias}." for alias in sides))
@@ -224,9 +224,9 @@ def _scope_of(draft: _Draft, step: Where) -> Mapping[str, Origin]:
     return {step.of: draft.scope[step.of]}
 
 
-def _key_part(name: str, why: str = "") -> Refusal:
+def _key_part(name: str, fields: str, why: str = "") -> Refusal:
     found = f"`{name}` as part of the key" + (f": {why}" if why else "")
-    return Refusal(found, "fields of type string, int or long, never null", path=("key",))
+    return Refusal(found, f"{fields} of type string, int or long, never null", path=("key",))
 
 
 def _split(key: tuple[str, ...], allowed: str) -> Refusal:

@@ -102,7 +102,7 @@ def inputs_of(feed: Feed, catalogue: Catalogue) -> Mapping[str, Input]:
     name = lane_name(inputs)
     if len(name) > _LONGEST:
         raise Refusal(
-            f"a lane whose name has {len(name)} characters: {name}",
+            f"a lane whose name has {len(name)} characters",
             f"at most {_LONGEST}, so that Kafka takes the names of its topics",
             "use fewer fields, or fields with shorter names, as key",
         )
