@@ -98,6 +98,9 @@ class FeedOracle:
 
     def _relate(self, place: Place, alias: str, record: Record, *, moved: bool) -> list[str]:
         steps = [step for step in self._before if _of(step) == alias]
+        if moved:
+            # Under the key that its entity left it is no repeat of itself under the new one.
+            steps = [step for step in steps if not isinstance(step, DeduplicateStep)]
         outcome = self._passes(steps, place, {alias: record})
         follow, reconcile = self._feed.corrections == "follow", isinstance(self.relation, Reconcile)
         if outcome == "duplicate" or (outcome == "filtered" and not follow) or (moved and not follow and not reconcile):
