@@ -181,11 +181,6 @@ class LanePlan:
     """Whether what it gives depends on the order between its topics."""
 
     @property
-    def source(self) -> InputPlan:
-        """The only input of a lane without joins."""
-        return self.inputs[0]
-
-    @property
     def remembers_ms(self) -> int:
         """The longest that an entry of the lane's state counts, but for an eighth of it more; 0: it has no state."""
         windows = [table.window_ms for table in self.tables]

@@ -72,8 +72,7 @@ def test_a_join_is_read(draft: Any) -> None:
         (JOIN, ("most: 1000", "most: 1000000"), "most", "`most` is 1000000; allowed: 100000 or less"),
         (
             JOIN,
-            "join:",
-            "joins:",
+            ("join:", "joins:"),
             "joins",
             "allowed: exactly one of deduplicate, where, join, reconcile, select; did you",
         ),
