@@ -259,5 +259,5 @@ def test_a_topic_that_was_made_anew_is_not_read_from_its_beginning(bench: Bench)
 
     bench.kernels.new = remembers  # type: ignore[method-assign]
     bench.publish("three", place=X)
-    with pytest.raises(Stopped, match="a.b.x/0: the group of the lanes has no offset, although records"):
+    with pytest.raises(Stopped, match=r"a.b.x/0: the group of the lanes has no offset, although records"):
         bench.run()
