@@ -204,7 +204,8 @@ class Feed(Model):
     with `follow`, for as long as the feed's topic keeps a record: a higher revision that passes is delivered; one that
     is RETRACTED, or no longer passes a condition, is delivered as RETRACTED, with the fields that the consumer was
     given; a revision that is not above the delivered one, and whatever is retracted that was never delivered, adds
-    nothing. Not promised: a retraction after the feed's topic has let go of the record.
+    nothing. Not promised: a retraction after the feed's topic has let go of the record; one that comes under another
+    key of its contract than what it retracts, for it lies in another slice. `gebus explain` names such a contract.
     """
     mode: Literal["any"]
     cases: Annotated[tuple[Case, ...], Field(min_length=1)]

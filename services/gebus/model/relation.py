@@ -44,7 +44,7 @@ class Join(Model):
     `most` remembered records of one side with the same fields a further one is a dead letter, `too_many_matches`; none
     is dropped unseen. A record of a broadcast side meets the records of all slices. Not promised: a pair further apart
     than `within`; an order between pairs of different fields; that a source that was rekeyed keeps its order against
-    one that was not.
+    one that was not; and, as for every feed that follows corrections, a revision under another key of its own contract.
     """
 
     name: Name

@@ -41,7 +41,7 @@ def explain(lanes: Sequence[LanePlan], feed: Feed) -> dict[str, Any]:
         "lane": {"name": lane.name, "slices": lane.partitions, "ordered": lane.ordered},
         "sources": list(_sources(lanes, lane, feed)),
         "steps": list(_steps(lane, plan, feed)),
-        "corrections": _corrections(plan, feed),
+        "corrections": _corrections(lanes, lane, plan, feed),
         "fields": [
             {
                 "name": field.name,
@@ -166,10 +166,23 @@ def _store(part: InputPlan, side: SidePlan) -> dict[str, Any]:
     }
 
 
-def _corrections(plan: FeedPlan, feed: Feed) -> dict[str, Any]:
+def _corrections(lanes: Sequence[LanePlan], lane: LanePlan, plan: FeedPlan, feed: Feed) -> dict[str, Any]:
     if plan.follow_ms is None:
         return {"mode": feed.corrections}
-    return {"mode": feed.corrections, "bytes_an_entity": follow_bytes(plan), "remembered": duration(plan.follow_ms)}
+    keys = {part.contract: part.key for one in lanes for part in one.inputs if not part.internal}
+    names = {part.name for part in lane.inputs}
+    copied = {rekey.contract for one in lanes for rekey in one.rekeys if rekey.all and rekey.name in names}
+    return {
+        "mode": feed.corrections,
+        "bytes_an_entity": follow_bytes(plan),
+        "remembered": duration(plan.follow_ms),
+        # Two revisions of an entity under different keys lie in different slices, and neither hears of the other.
+        "not_heard": [
+            {"contract": contract, "key": list(keys[contract])}
+            for contract in feed.sources.values()
+            if not set(keys[contract]) <= {"source", "entity_id"} and contract not in copied
+        ],
+    }
 
 
 def looked_up(when: Expression) -> Iterator[str]:

@@ -105,6 +105,10 @@ def _corrections(explanation: dict[str, Any]) -> list[str]:
         "who received a record receives its higher revisions, and its retraction; who did not hears nothing",
         f"state: what was delivered of each entity, about {corrections['bytes_an_entity']} B an entity, "
         f"kept {corrections['remembered']}, as long as the feed's topic keeps a record",
+        *(
+            f"not heard of: a revision of {one['contract']} with another {' or '.join(one['key'])} than the last"
+            for one in corrections["not_heard"]
+        ),
     ]
 
 

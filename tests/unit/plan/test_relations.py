@@ -259,6 +259,15 @@ def test_explain_says_what_is_rekeyed_and_what_a_join_keeps() -> None:
         assert line in text
 
 
+def test_explain_names_the_contract_whose_key_may_change_with_a_revision() -> None:
+    text = explained(joined(join(), OUT, corrections="follow"))
+    assert (
+        "  not heard of: a revision of health.case_trip with another carrier_no or service_date than the last\n" in text
+    )
+    assert "a revision of travel.seat" not in text
+    assert "not heard" not in explained(joined(join(), OUT))
+
+
 def test_explain_says_which_row_of_a_table_wins() -> None:
     text = explained(joined(join(matches="latest", unmatched="left", broadcast="right"), OUT))
     assert "wins: the seat that came last" in text
