@@ -19,7 +19,6 @@ class Arrival:
     key: str
     """The text of the fields that the relation brings together."""
     at_ms: int
-    topic: str
     withdrawn: bool
 
 

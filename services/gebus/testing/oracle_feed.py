@@ -18,7 +18,7 @@ from gebus.model.relation import Join, Reconcile
 from gebus.policy import Policy, decide
 from gebus.testing.oracle_condition import Condition
 from gebus.testing.oracle_derive import Arrival, Composite, Record, entity_of
-from gebus.testing.oracle_inputs import brought_together_by, relation_of, text_key, ways_of
+from gebus.testing.oracle_inputs import brought_together_by, first_topic, relation_of, text_key, ways_of
 from gebus.testing.oracle_join import EachPair, TableJoin
 from gebus.testing.oracle_masks import masked
 from gebus.testing.oracle_reconcile import Reconciled
@@ -54,6 +54,7 @@ class FeedOracle:
         self.relation = relation_of(feed)
         self.ways = ways_of(feed, catalogue)
         self._feed, self._token_key = feed, token_key
+        self._first_topics = {alias: first_topic(way, catalogue) for alias, way in self.ways.items()}
         self._expires_ms = int(datetime.combine(feed.grant.expires_on, time(), UTC).timestamp() * 1000)
         self._on = brought_together_by(feed, catalogue)
         self._memories: dict[int, EachPair | TableJoin | Reconciled] = {}
@@ -93,8 +94,9 @@ class FeedOracle:
             return
         for arrival, composite in self._memory(slice_number).tick(clock_ms):
             at_ms = arrival.at_ms + milliseconds(self.relation.within)
-            place = Place(arrival.topic, slice_number, at_ms, arrival.key.encode())
-            self.accounts[arrival.topic].update(("more", self._compose(place, composite)))
+            topic = self._first_topics[arrival.alias]
+            place = Place(topic, slice_number, at_ms, arrival.key.encode())
+            self.accounts[topic].update(("more", self._compose(place, composite)))
 
     def _relate(self, place: Place, alias: str, record: Record, *, moved: bool) -> list[str]:
         steps = [step for step in self._before if _of(step) == alias]
@@ -109,7 +111,7 @@ class FeedOracle:
         if follow or reconcile:
             withdrawn = withdrawn or record["status"] == "RETRACTED"
         key = (place.key or b"").decode() if moved else text_key(record, self._on)
-        answer = self._memory(place.slice).offer(Arrival(record, alias, key, place.at_ms, place.topic, withdrawn))
+        answer = self._memory(place.slice).offer(Arrival(record, alias, key, place.at_ms, withdrawn))
         return [self._compose(place, composite) for composite in answer.composites] or [answer.outcome]
 
     def _compose(self, place: Place, composite: Composite) -> str:
@@ -150,7 +152,7 @@ class FeedOracle:
                 "status": "RETRACTED",
             }
         outcome = "filtered" if record is None else self._deliver(place, record)
-        if outcome != "withheld":
+        if outcome == "delivered":
             kept = record if passed and head["status"] != "RETRACTED" else None
             self._told[place.slice, identity] = _Told(head["revision"], place.at_ms, kept)
         return outcome

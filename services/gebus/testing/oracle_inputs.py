@@ -52,6 +52,12 @@ def ways_of(feed: Feed, catalogue: Catalogue) -> dict[str, Way]:
     return {alias: _as_it_is(contract) for alias, contract in contracts.items()}
 
 
+def first_topic(way: Way, catalogue: Catalogue) -> str:
+    """The Kafka topic on whose account stands what time brings."""
+    contract = catalogue.topics[way.contract]
+    return contract.kafka_topic(min(contract.publishers)) if way.how == "as it is" else way.topic
+
+
 def brought_together_by(feed: Feed, catalogue: Catalogue) -> tuple[str, ...]:
     """The fields that records of one key agree in, in the order of that key."""
     relation = relation_of(feed)
@@ -96,7 +102,11 @@ class Copy:
 
 @dataclass(slots=True)
 class Copier:
-    """One way that is not as it is: what is written for each record of its contract."""
+    """One way that is not as it is: what is written for each record of its contract.
+
+    A new revision under another key is also written under the key that its entity leaves, and a late one where its
+    entity stands.
+    """
 
     way: Way
     moves_ms: int | None
@@ -110,12 +120,14 @@ class Copier:
         places = [key]
         if self.moves_ms is not None:
             entity = partition, entity_of(record)
-            last_key, revision, since = self._last.get(entity, (key, -1, at_ms))
+            stands, revision, since = self._last.get(entity, (key, -1, at_ms))
             if at_ms - since > self.moves_ms:
-                last_key, revision = key, -1
+                stands, revision = key, -1
             if record["revision"] > revision:
-                places += [last_key] if last_key != key else []
+                places += [stands] if stands != key else []
                 self._last[entity] = key, record["revision"], at_ms
+            else:
+                places = [stands]
         return [Copy(self.way.topic, place.encode(), None, record) for place in places]
 
 
