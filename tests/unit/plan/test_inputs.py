@@ -6,6 +6,7 @@ import json
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from tests.unit.plan.journeys import (
     ON,
     OUT,
@@ -168,3 +169,28 @@ def test_a_first_deduplicate_of_a_side_is_shared_under_the_name_of_its_input() -
         ("health.case_trip.event_id.14d", 0),
         (f"{REKEYED}.event_id.14d", 1),
     ]
+
+
+@pytest.mark.parametrize("broadcast", ["none", "left", "right"])
+@pytest.mark.parametrize("on", [ON, ON[::-1], ON[:1]])
+@pytest.mark.parametrize("left", [ON, ON[::-1], ON[:1], ("entity_id",)])
+@pytest.mark.parametrize("right", [ON, ON[::-1], ON[:1], ("entity_id",)])
+@pytest.mark.parametrize("partitions", [2, 4])
+def test_records_that_agree_meet_in_one_slice(
+    partitions: int, right: tuple[str, ...], left: tuple[str, ...], on: tuple[str, ...], broadcast: str
+) -> None:
+    """Whatever the contracts are keyed by: the same Kafka key on both sides, out of `on`, and as many partitions."""
+    contracts = {"trip": trips(key=left), "seat": seats(key=right, partitions=partitions)}
+    plans = lanes(world(joined(join(on=on, broadcast=broadcast), OUT), **contracts))
+    lane = next(lane for lane in plans if lane.feeds)
+    written = {copy.name: copy for copy in rekeys(plans)}
+    own = {"health.case_trip": 4, "travel.seat": partitions}
+    for part in lane.inputs:
+        assert lane.partitions == (written[part.name].partitions if part.internal else own[part.name])
+        assert not part.internal or written[part.name].key == part.key
+    if broadcast == "none":
+        assert lane.inputs[0].key == lane.inputs[1].key
+        assert set(lane.inputs[0].key) <= set(on)
+    else:
+        assert [written[part.name].all for part in lane.inputs if part.internal] == [True]
+    assert set(written) == {part.name for part in lane.inputs if part.internal}
