@@ -81,6 +81,7 @@ def _rekey(writer: LanePlan, rekey: RekeyPlan) -> dict[str, Any]:
         "partitions": rekey.partitions,
         "all": rekey.all,
         "retention": duration(milliseconds(rekey.retention)),
+        "table": f"moves/{rekey.name}",
         "remembers_moves": rekey.moves_ms and duration(rekey.moves_ms),
     }
 
@@ -147,8 +148,7 @@ def _relation(lane: LanePlan, relation: Relation) -> dict[str, Any]:
     common = {
         "within": duration(relation.within_ms),
         "most": relation.most,
-        "state": relation.state,
-        "stores": [_store(lane.inputs[side.source], side) for side in relation.sides],
+        "stores": [_store(lane.inputs[side.source], side, table) for side, table in _stores(relation)],
     }
     if isinstance(relation, JoinPlan):
         names = ("on", "matches", "unmatched", "follow")
@@ -157,9 +157,19 @@ def _relation(lane: LanePlan, relation: Relation) -> dict[str, Any]:
     return {**own, "gives": relation.gives, **common}
 
 
-def _store(part: InputPlan, side: SidePlan) -> dict[str, Any]:
+def _stores(relation: Relation) -> Iterator[tuple[SidePlan, str]]:
+    """Each side with the name of its table, as `gebus state` shows it."""
+    if isinstance(relation, JoinPlan):
+        yield relation.left, f"{relation.state}.left"
+        yield relation.right, f"{relation.state}.right"
+    else:
+        yield relation.of, relation.state
+
+
+def _store(part: InputPlan, side: SidePlan, table: str) -> dict[str, Any]:
     types: dict[str, AvroType] = {field["name"]: field["type"] for field in part.schema["fields"]}
     return {
+        "table": table,
         "alias": side.alias,
         "fields": list(side.fields),
         "bytes_an_entry": entry_bytes(types[name] for name in side.fields),
@@ -174,6 +184,7 @@ def _corrections(lanes: Sequence[LanePlan], lane: LanePlan, plan: FeedPlan, feed
     copied = {rekey.contract for one in lanes for rekey in one.rekeys if rekey.all and rekey.name in names}
     return {
         "mode": feed.corrections,
+        "table": f"corrections/{plan.name}",
         "bytes_an_entity": follow_bytes(plan),
         "remembered": duration(plan.follow_ms),
         # Two revisions of an entity under different keys lie in different slices, and neither hears of the other.

@@ -56,10 +56,8 @@ def _source(source: dict[str, Any]) -> Iterator[str]:
         copies = "one copy to each of" if rekey["all"] else "copied under this key to"
         yield f"  copies     {copies} {_counted(rekey['partitions'], 'partition')}"
         if rekey["remembers_moves"]:
-            yield (
-                f"             the last key of an entity is remembered for {rekey['remembers_moves']}, "
-                "so that a revision under another key reaches both places"
-            )
+            yield "             a revision under another key than the one before it goes to both places"
+            yield f"  state      table {rekey['table']} of the lane {rekey['by']}, kept {rekey['remembers_moves']}"
     yield f"  key        {', '.join(source['key'])}"
     yield (
         f"  event time from {source['past']} before to {source['future']} after the log's append time; "
@@ -103,8 +101,9 @@ def _corrections(explanation: dict[str, Any]) -> list[str]:
         return ["each revision is taken on its own; nothing is remembered for it"]
     return [
         "who received a record receives its higher revisions, and its retraction; who did not hears nothing",
-        f"state: what was delivered of each entity, about {corrections['bytes_an_entity']} B an entity, "
-        f"kept {corrections['remembered']}, as long as the feed's topic keeps a record",
+        "state: what was delivered of each entity, for as long as the feed's topic keeps a record",
+        f"  table {corrections['table']}, about {corrections['bytes_an_entity']} B an entity, "
+        f"kept {corrections['remembered']}",
         *(
             f"not heard of: a revision of {one['contract']} with another {' or '.join(one['key'])} than the last"
             for one in corrections["not_heard"]

@@ -65,9 +65,10 @@ def _reconcile(step: dict[str, Any]) -> list[str]:
 
 
 def _state(step: dict[str, Any]) -> list[str]:
-    what = "of one key and side" if step["step"] == "join" else "parties of one key"
-    lines = [f"state: {step['state']}, at most {step['most']} {what}; beyond, a dead letter"]
+    what = "records of one key and side" if step["step"] == "join" else "parties of one key"
+    lines = [f"state: at most {step['most']} {what}; beyond, a dead letter"]
     for store in step["stores"]:
         kept = ", ".join(["the envelope", *store["fields"][8:]])
-        lines.append(f"  {store['alias']}: about {store['bytes_an_entry']} B an entry, kept {step['within']}: {kept}")
+        size, within = store["bytes_an_entry"], step["within"]
+        lines.append(f"  table {store['table']}, about {size} B an entry, kept {within}: of {store['alias']} {kept}")
     return lines

@@ -243,18 +243,21 @@ def test_explain_says_what_is_rekeyed_and_what_a_join_keeps() -> None:
         "the order of the log's time over all topics\n",
         "  reads      gebus.rekey.travel.seat.by.carrier_no.service_date.4, written by the lane travel.seat, kept 30d\n"
         "  copies     copied under this key to 4 partitions\n"
-        "             the last key of an entity is remembered for 14d, so that a revision under another key "
-        "reaches both places\n",
+        "             a revision under another key than the one before it goes to both places\n"
+        "  state      table moves/travel.seat.by.carrier_no.service_date.4 of the lane travel.seat, kept 14d\n",
         "  1 deduplicate once-trip of trip: the first of each event_id within 14d\n",
         "  2 join same-journey: each trip with each seat of the same carrier_no, service_date, at most 14d apart\n"
         "      waits: both sides, 14d each; either may come first\n"
         "      wins: none; each pair is told when its later record comes\n"
         "      unmatched: nothing is told of them\n",
-        "      state: cdc/dear.same-journey, at most 1000 of one key and side; beyond, a dead letter\n"
-        "        trip: about 218 B an entry, kept 14d: the envelope, carrier_no, service_date\n"
-        "        seat: about 239 B an entry, kept 14d: the envelope, seat, carrier_no, service_date\n",
+        "      state: at most 1000 records of one key and side; beyond, a dead letter\n"
+        "        table cdc/dear.same-journey.left, about 218 B an entry, kept 14d: of trip the envelope, carrier_no, "
+        "service_date\n"
+        "        table cdc/dear.same-journey.right, about 239 B an entry, kept 14d: of seat the envelope, seat, "
+        "carrier_no, service_date\n",
         "Corrections: follow\n",
-        "  state: what was delivered of each entity, about ",
+        "  state: what was delivered of each entity, for as long as the feed's topic keeps a record\n"
+        "    table corrections/cdc/dear, about ",
     ):
         assert line in text
 
