@@ -1,0 +1,104 @@
+//! The `relation` of a feed in the lane plan.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::plan::StepPlan;
+
+#[derive(Deserialize, Debug)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum RelationPlan {
+    Join(JoinPlan),
+    Reconcile(ReconcilePlan),
+}
+
+/// What a relation is given of one source.
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct SidePlan {
+    /// The position of the input in the lane.
+    pub source: usize,
+    pub alias: String,
+    /// Compiled and run by the lane: a record is offered after them.
+    pub steps: Vec<StepPlan>,
+    /// The envelope, then the fields that are kept, in the order of the schema.
+    pub fields: Vec<String>,
+}
+
+#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Matches {
+    EachPair,
+    Latest,
+    ValidAt,
+}
+
+#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unmatched {
+    Wait,
+    Left,
+    Right,
+    Both,
+}
+
+impl Unmatched {
+    #[must_use]
+    pub const fn left(self) -> bool {
+        matches!(self, Self::Left | Self::Both)
+    }
+
+    #[must_use]
+    pub const fn right(self) -> bool {
+        matches!(self, Self::Right | Self::Both)
+    }
+}
+
+#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Gives {
+    Winner,
+    Conflicts,
+}
+
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct JoinPlan {
+    pub name: String,
+    pub state: String,
+    pub left: SidePlan,
+    pub right: SidePlan,
+    pub on: Vec<String>,
+    pub within_ms: i64,
+    pub matches: Matches,
+    pub unmatched: Unmatched,
+    pub most: usize,
+    pub follow: bool,
+    pub schema: Value,
+}
+
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct ReconcilePlan {
+    pub name: String,
+    pub state: String,
+    pub of: SidePlan,
+    pub key: Vec<String>,
+    pub authority: Vec<String>,
+    pub within_ms: i64,
+    pub compare: Vec<String>,
+    pub gives: Gives,
+    pub most: usize,
+    pub schema: Value,
+}
+
+impl RelationPlan {
+    /// The sides, the left one first.
+    #[must_use]
+    pub fn sides(&self) -> Vec<&SidePlan> {
+        match self {
+            Self::Join(join) => vec![&join.left, &join.right],
+            Self::Reconcile(reconcile) => vec![&reconcile.of],
+        }
+    }
+}
