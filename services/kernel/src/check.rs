@@ -16,12 +16,16 @@ const ENVELOPE: [(&str, Node); 8] = [
     ("source", Node::String),
     ("region", Node::String),
 ];
-const EVENT_ID: usize = 0;
-const REVISION: usize = 2;
-const STATUS: usize = 3;
-const OCCURRED_AT: usize = 4;
-const SOURCE: usize = 6;
-const REGION: usize = 7;
+pub const EVENT_ID: usize = 0;
+pub const ENTITY_ID: usize = 1;
+pub const REVISION: usize = 2;
+pub const STATUS: usize = 3;
+pub const OCCURRED_AT: usize = 4;
+pub const SOURCE: usize = 6;
+pub const REGION: usize = 7;
+
+/// The status of an event that its source takes back.
+pub const RETRACTED: &[u8] = b"RETRACTED";
 
 const MOST_EVENT_ID_BYTES: usize = 256;
 
@@ -46,17 +50,21 @@ pub struct Arrival<'a> {
 /// A rule that a record breaks, and the field that it is about.
 pub type Broken = (Reason, &'static str);
 
+/// Refuses a schema that does not begin with the fields of every event.
+pub fn check_envelope(schema: &Schema) -> Result<(), String> {
+    let fields = schema.fields(schema.root);
+    for (index, (name, node)) in ENVELOPE.iter().enumerate() {
+        let found = fields.get(index);
+        if !found.is_some_and(|field| field.name == *name && schema.nodes[field.node] == *node) {
+            return Err(format!("field {index} of the schema is not the envelope's `{name}`"));
+        }
+    }
+    Ok(())
+}
+
 impl Rules {
     pub fn compile(schema: &Schema, key: &[String], past_ms: i64, future_ms: i64) -> Result<Self, String> {
-        let fields = schema.fields(schema.root);
-        for (index, (name, node)) in ENVELOPE.iter().enumerate() {
-            if !fields
-                .get(index)
-                .is_some_and(|field| field.name == *name && schema.nodes[field.node] == *node)
-            {
-                return Err(format!("field {index} of the schema is not the envelope's `{name}`"));
-            }
-        }
+        check_envelope(schema)?;
         Ok(Self { key: TextKey::compile(schema, key)?, past_ms, future_ms })
     }
 

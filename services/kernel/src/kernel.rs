@@ -2,14 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::batch::{Blocked, Dead, Key, Outcome, Record};
-use crate::check::Arrival;
 use crate::lane::{Feed, Lane};
 use crate::limit::Recent;
 use crate::plan::{LanePlan, SourcePlan};
 use crate::slice::{Slice, StateRecord};
-use crate::source::{Scratch, Source, Stop};
-use crate::turn::{Delivered, Turn, Work};
+use crate::source::{Scratch, Source};
+use crate::turn::{Delivered, Work};
 
 /// The upper bounds of the buckets that end-to-end latencies are counted in; a last bucket takes what lies above.
 pub const LATENCY_BOUNDS_MS: [i64; 14] =
@@ -231,20 +229,9 @@ impl Kernel {
         state.dump(&self.lanes[number], &self.sources).map_err(place)
     }
 
-    /// Emits what became due before `clock_ms`.
-    pub fn tick(
-        &mut self,
-        lane: &str,
-        slice: u32,
-        _clock_ms: i64,
-        _outcome: &mut Outcome,
-    ) -> Result<(), String> {
-        self.slice_mut(lane, slice).map(|_| ())
-    }
-
     pub fn advance(&mut self, lane: &str, slice: u32, clock_ms: i64) -> Result<usize, String> {
         let (_, _, state) = self.slice_mut(lane, slice)?;
-        Ok(state.seen.iter_mut().map(|seen| seen.advance(clock_ms)).sum())
+        Ok(state.advance(clock_ms))
     }
 
     /// The name of a Kafka topic, and its source and topic by number.
@@ -268,75 +255,6 @@ impl Kernel {
             self.ready = true;
         }
         Ok(())
-    }
-
-    /// Takes a batch. Records of slices that are not open are passed over: whoever calls has checked that there are none.
-    pub fn step(&mut self, records: &[Record<'_>], outcome: &mut Outcome) {
-        let mut scratch = std::mem::take(&mut self.scratch);
-        for (number, record) in records.iter().enumerate() {
-            let waits = |blocked: &Blocked| self.waits(record, &records[blocked.record]);
-            if outcome.blocked.is_empty() || !outcome.blocked.iter().any(waits) {
-                self.take(number, record, outcome, &mut scratch);
-            }
-        }
-        self.scratch = scratch;
-    }
-
-    /// Whether a record waits for another that is blocked: one of the same partition, or, where order matters, one of
-    /// the same slice number of the group of lanes.
-    fn waits(&self, record: &Record<'_>, other: &Record<'_>) -> bool {
-        let same = match self.ordered[record.source] {
-            Some(group) => self.ordered[other.source] == Some(group),
-            None => (other.source, other.topic) == (record.source, record.topic),
-        };
-        same && record.slice == other.slice
-    }
-
-    /// Reads and checks a record once, then puts it through every lane of its source.
-    fn take(&mut self, number: usize, record: &Record<'_>, outcome: &mut Outcome, scratch: &mut Scratch) {
-        let source = &self.sources[record.source];
-        let Some(heard) = self.heard[record.source].get_mut(&record.slice) else { return };
-        let recent = &mut heard.recent[record.topic];
-        let party = source.topics[record.topic].party.as_bytes();
-        let arrival = Arrival { key: record.key, party, append_ms: record.append_ms };
-        let fields = match source.read(record.value, &arrival, scratch) {
-            Ok(fields) => {
-                recent.good();
-                Some(fields)
-            }
-            Err(Stop::UnknownSchema(id)) => {
-                return outcome.blocked.push(Blocked { record: number, schema_id: Some(id) });
-            }
-            Err(Stop::Dead { reason, detail, place }) => {
-                if !recent.dead(source.ceiling) {
-                    return outcome.blocked.push(Blocked { record: number, schema_id: None });
-                }
-                outcome.dead.push(Dead { record: number, reason, detail, place });
-                None
-            }
-        };
-        heard.changed = true;
-        self.work.record += 1;
-        for (lane_number, port) in &self.readers[record.source] {
-            let lane = &self.lanes[*lane_number];
-            let port = &lane.ports[*port];
-            let Some(slice) = self.slices[*lane_number].get_mut(&record.slice) else { continue };
-            let mut turn = Turn {
-                number: *lane_number,
-                lane,
-                slice,
-                account: port.first_topic + record.topic,
-                append_ms: record.append_ms,
-                key: Key::Message(number),
-                outcome,
-                delivered: &mut self.delivered,
-                work: &mut self.work,
-            };
-            match &fields {
-                Some(fields) => turn.take(port, &source.schema, fields),
-                None => turn.dead(),
-            }
-        }
     }
 
     /// The records that make the open transaction's changes last: lane, slice, key, value.
@@ -399,5 +317,6 @@ impl Heard {
     }
 }
 
+mod step;
 #[cfg(test)]
 mod tests;

@@ -5,11 +5,14 @@ use std::collections::HashMap;
 use crate::condition::compile as compile_condition;
 use crate::deduplicate::{Run, TableDef, check_tables};
 use crate::expression::Expr;
+use crate::fingerprint::fingerprint;
 use crate::index::Index;
 use crate::mask::TokenKey;
-use crate::plan::{FeedPlan, LanePlan, SelectedPlan, StepPlan};
+use crate::plan::{FeedPlan, LanePlan, SelectedPlan, StepPlan, TablePlan};
 use crate::project::Projection;
 use crate::rekey::Rekey;
+use crate::relation::Relation;
+use crate::relation_plan::RelationPlan;
 use crate::schema::Schema;
 use crate::source::Source;
 
@@ -26,8 +29,12 @@ pub struct Feed {
     pub grant_expires_ms: i64,
     pub schema_id: Option<u32>,
     pub token_key: Option<TokenKey>,
+    /// Among the lane's relations.
+    pub relation: Option<usize>,
     /// On what the feed's relation makes; without a relation all steps are the way's.
     pub steps: Vec<Step>,
+    /// The lane's store of what the consumer has, where corrections are followed.
+    pub follow: Option<usize>,
     pub projection: usize,
     /// Feeds with equal numbers deliver equal payloads, which are made once.
     pub payload: usize,
@@ -36,6 +43,8 @@ pub struct Feed {
 /// The way of an input's records into a feed, without the first deduplicate, which belongs to the group.
 pub struct Way {
     pub feed: usize,
+    /// Of the feed's relation.
+    pub side: usize,
     pub steps: Vec<Step>,
     /// Whether the feed must hear of a record that fails a condition.
     pub follows: bool,
@@ -61,12 +70,30 @@ pub struct Port {
     pub members: Vec<(usize, usize)>,
 }
 
+/// A feed's relation.
+pub struct RelationDef {
+    pub relation: Relation,
+    pub feed: usize,
+    pub step: String,
+    /// By side.
+    pub ports: Vec<usize>,
+}
+
+/// What is remembered by entity, in each slice.
+pub struct StoreDef {
+    pub name: String,
+    pub window_ms: i64,
+    pub fingerprint: u64,
+}
+
 pub struct Lane {
     pub name: String,
     pub partitions: u32,
     pub ordered: bool,
     pub ports: Vec<Port>,
     pub tables: Vec<TableDef>,
+    pub stores: Vec<StoreDef>,
+    pub relations: Vec<RelationDef>,
     pub rekeys: Vec<Rekey>,
     pub feeds: Vec<Feed>,
     pub ways: Vec<Way>,
@@ -125,7 +152,11 @@ fn runs(feed: &FeedPlan) -> Result<Vec<Run<'_>>, String> {
     match (&feed.relation, feed.source) {
         (None, Some(source)) => Ok(vec![(Some(source), &feed.steps)]),
         (None, None) => Err(format!("feed {}: without a join it names its source", feed.name)),
-        (Some(_), _) => Err(format!("feed {}: relations are not compiled yet", feed.name)),
+        (Some(relation), _) => {
+            let sides = relation.sides().into_iter();
+            let sides = sides.map(|side| (Some(side.source), side.steps.as_slice()));
+            Ok(sides.chain([(None, feed.steps.as_slice())]).collect())
+        }
     }
 }
 
@@ -146,6 +177,8 @@ impl<'a> Compiler<'a> {
             ordered: plan.ordered,
             ports: Vec::with_capacity(numbers.len()),
             tables: Vec::with_capacity(plan.tables.len()),
+            stores: Vec::new(),
+            relations: Vec::new(),
             rekeys: Vec::with_capacity(plan.rekeys.len()),
             feeds: Vec::with_capacity(plan.feeds.len()),
             ways: Vec::with_capacity(plan.feeds.len()),
@@ -158,13 +191,26 @@ impl<'a> Compiler<'a> {
         }
         let mut compiler = Self { plan, sources, lane, known: HashMap::new() };
         for rekey in &plan.rekeys {
-            let made = Rekey::compile(compiler.schema(rekey.source)?, rekey)?;
+            let name = format!("moves/{}", rekey.name);
+            let moves = compiler.store(name, rekey.moves_ms, rekey.key.iter().map(String::as_str))?;
+            let made = Rekey::compile(compiler.schema(rekey.source)?, rekey, moves)?;
             compiler.lane.ports[rekey.source].rekeys.push(compiler.lane.rekeys.len());
             compiler.lane.rekeys.push(made);
         }
+        for (feed, plan) in plan.feeds.iter().enumerate() {
+            if let Some(relation) = &plan.relation {
+                let made = compiler.relation(feed, relation);
+                let made = made.map_err(|error| format!("feed {}: {error}", plan.name))?;
+                compiler.lane.relations.push(made);
+            }
+        }
         for table in &plan.tables {
-            let source = table.source.ok_or_else(|| format!("table {}: it has no source", table.name))?;
-            let made = TableDef::compile(compiler.schema(source)?, table)?;
+            let schema = match (table.source, &table.feed) {
+                (Some(source), None) => compiler.schema(source)?,
+                (None, Some(feed)) => compiler.composite(feed, table)?,
+                _ => return Err(format!("table {}: it is either a source's or a feed's", table.name)),
+            };
+            let made = TableDef::compile(schema, table)?;
             compiler.lane.tables.push(made);
         }
         Ok(compiler)
@@ -176,19 +222,61 @@ impl<'a> Compiler<'a> {
         found.ok_or_else(|| format!("there is no source {port}; the plan has {}", self.lane.ports.len()))
     }
 
+    fn relation(&self, feed: usize, plan: &RelationPlan) -> Result<RelationDef, String> {
+        let ports: Vec<usize> = plan.sides().iter().map(|side| side.source).collect();
+        for port in &ports {
+            self.schema(*port)?;
+        }
+        let schemas: Vec<&Schema> =
+            self.lane.ports.iter().map(|port| &self.sources[port.source].schema).collect();
+        let relation = Relation::compile(plan, &schemas)?;
+        Ok(RelationDef { relation, feed, step: plan.name().to_owned(), ports })
+    }
+
+    /// The schema of what the relation of a feed makes.
+    fn composite(&self, feed: &str, table: &TablePlan) -> Result<&Schema, String> {
+        let mut relations = self.lane.relations.iter();
+        let found = relations.find(|relation| self.plan.feeds[relation.feed].name == feed);
+        let found = found.map(|relation| relation.relation.schema());
+        found.ok_or_else(|| format!("table {}: the feed {feed} has no relation", table.name))
+    }
+
+    /// The number of a store with this window, if there is to be one.
+    fn store<'b>(
+        &mut self,
+        name: String,
+        window_ms: Option<i64>,
+        meaning: impl Iterator<Item = &'b str>,
+    ) -> Result<Option<usize>, String> {
+        let Some(window_ms) = window_ms else { return Ok(None) };
+        if window_ms < 1 || name.len() > usize::from(u16::MAX) {
+            return Err(format!("{name}: the window is at least 1 ms long, the name at most 65,535 bytes"));
+        }
+        let fingerprint = fingerprint("store", meaning);
+        self.lane.stores.push(StoreDef { name, window_ms, fingerprint });
+        Ok(Some(self.lane.stores.len() - 1))
+    }
+
     fn feed(&mut self, plan: &'a FeedPlan) -> Result<(), String> {
         let feed = self.lane.feeds.len();
-        for (source, steps) in runs(plan)? {
-            let Some(port) = source else { continue };
+        let relation = self.lane.relations.iter().position(|relation| relation.feed == feed);
+        let mut later = Vec::new();
+        for (side, (source, steps)) in runs(plan)?.into_iter().enumerate() {
+            let Some(port) = source else {
+                let relation = relation.map(|number| &self.lane.relations[number].relation);
+                later =
+                    relation.map_or(Ok(Vec::new()), |relation| compile_steps(relation.schema(), steps))?;
+                continue;
+            };
             let steps = compile_steps(self.schema(port)?, steps)?;
-            self.way(Way { feed, steps, follows: plan.follow_ms.is_some(), port, group: 0 });
+            self.way(Way { feed, side, steps, follows: plan.follow_ms.is_some(), port, group: 0 });
         }
-        let basis = plan.source.unwrap_or_default();
-        let next = self.lane.projections.len();
-        let projection = *self.known.entry((basis, &plan.select.fields)).or_insert(next);
-        if projection == next {
-            let schema = self.schema(basis)?;
-            self.lane.projections.push(Projection::compile(schema, &plan.select)?);
+        let projection = self.projection(feed, plan, relation)?;
+        let types: Vec<String> = Projection::tail_types(&plan.select).collect();
+        let name = format!("corrections/{}", plan.name);
+        let follow = self.store(name, plan.follow_ms, types.iter().map(String::as_str))?;
+        if follow.is_some() {
+            self.lane.projections[projection].check_envelope()?;
         }
         self.lane.feeds.push(Feed {
             name: plan.name.clone(),
@@ -196,11 +284,36 @@ impl<'a> Compiler<'a> {
             grant_expires_ms: plan.grant_expires_ms,
             schema_id: None,
             token_key: None,
-            steps: Vec::new(),
+            relation,
+            steps: later,
+            follow,
             projection,
             payload: projection,
         });
         Ok(())
+    }
+
+    /// The number of the projection, which feeds that select the same of the same records share.
+    fn projection(
+        &mut self,
+        feed: usize,
+        plan: &'a FeedPlan,
+        relation: Option<usize>,
+    ) -> Result<usize, String> {
+        let port = plan.source.unwrap_or_default();
+        let basis = if relation.is_some() { self.lane.ports.len() + feed } else { port };
+        let next = self.lane.projections.len();
+        let number = *self.known.entry((basis, &plan.select.fields)).or_insert(next);
+        if number == next {
+            let projection = match relation {
+                Some(number) => {
+                    Projection::compile(self.lane.relations[number].relation.schema(), &plan.select)
+                }
+                None => Projection::compile(self.schema(port)?, &plan.select),
+            };
+            self.lane.projections.push(projection?);
+        }
+        Ok(number)
     }
 
     /// Adds a way to the group of its first deduplicate.

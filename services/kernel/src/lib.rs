@@ -28,6 +28,7 @@ mod random;
 mod reconcile;
 mod reconcile_book;
 mod rekey;
+mod relate;
 mod relation;
 mod relation_plan;
 mod relation_state;

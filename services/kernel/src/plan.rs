@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Until relations are compiled.
-pub type RelationPlan = Value;
+use crate::relation_plan::RelationPlan;
 
 #[derive(Deserialize, Debug)]
 #[serde(deny_unknown_fields)]

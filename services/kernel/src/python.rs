@@ -260,16 +260,16 @@ impl Kernel {
     }
 
     fn state_size(&self) -> Vec<(&str, u32, &str, usize, usize)> {
-        let mut sizes = Vec::new();
+        let mut rows = Vec::new();
         for (number, lane) in self.core.lanes().iter().enumerate() {
             for (slice, state) in self.core.slices(number) {
-                let tables = lane.tables.iter().zip(&state.seen);
-                sizes.extend(tables.map(|(table, seen)| {
-                    (lane.name.as_str(), slice, table.name.as_str(), seen.len(), seen.bytes())
-                }));
+                let of_slice = state.sizes(lane);
+                rows.extend(
+                    of_slice.map(|(name, entries, bytes)| (lane.name.as_str(), slice, name, entries, bytes)),
+                );
             }
         }
-        sizes
+        rows
     }
 }
 

@@ -14,7 +14,7 @@ use crate::walk::{MOST_BYTES, Walker};
 use crate::wire::Reason;
 
 /// The bytes before the Avro: a zero, then the schema's id.
-const HEADER: usize = 5;
+pub const HEADER: usize = 5;
 
 /// One Kafka topic of the source, and the party that owns it.
 #[derive(Debug)]

@@ -156,7 +156,10 @@ LATER = [where(call("gt", name("price", "int"), const(0))), ONCE]
         ([changed_plan(sources__0__key=[])], "source market.price_report: the source has no key"),
         ([changed_plan(sources__0__key=["nowhere"])], "the key field `nowhere` is not in the schema"),
         ([changed_plan(sources__0__key=["phone"])], "the key field `phone` is neither a string nor an integer"),
-        ([changed_plan(sources__0__schema={"type": "record", "name": "R", "fields": []})], "not the envelope's `event_id`"),
+        (
+            [changed_plan(sources__0__schema={"type": "record", "name": "R", "fields": []})],
+            "not the envelope's `event_id`",
+        ),
         (
             [changed_plan(sources__0__schema=SCHEMA | {"aliases": ["Old"]})],
             "the schema has aliases, which are not supported",

@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
-use super::{Kernel, Key, Outcome, Record};
+use super::Kernel;
+use crate::batch::{Key, Outcome, Record};
 use crate::random::Random;
 use crate::wire::{write_long, write_span};
 
