@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import cast
 
+from confluent_kafka.admin import AdminClient
+
 from gebus.kafka import Connection
 from gebus.kafka.lane_clients import open_asker, open_consumer, open_producer, open_reader, require_answer
 from gebus.lanes.ends import Ends
@@ -15,6 +17,7 @@ class LaneClients:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._asker: AdminClient | None = None
 
     def source_consumer(self, slot: int) -> Consumer:
         # librdkafka would try a refused password for ever; each session begins with a plain answer instead.
@@ -28,4 +31,5 @@ class LaneClients:
         return cast(Producer, open_producer(self._connection, slot))
 
     def ends(self) -> Ends:
-        return Ends(open_asker(self._connection))
+        self._asker = self._asker or open_asker(self._connection)
+        return Ends(self._asker)

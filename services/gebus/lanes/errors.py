@@ -5,7 +5,7 @@ Unavailable
 Stopped
 |-- Fenced                  the slot was taken from this worker; it leaves the process
 |-- Gap                     records that were not taken yet are gone from the log
-`-- SourceGone              a topic that is read was deleted
+`-- SourceGone              there is no such topic, although lanes read it
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ class Gap(Stopped):
 
 
 class SourceGone(Stopped):
-    """A topic that is read was deleted while lanes read it."""
+    """There is no such topic, although lanes read it."""
 
     def __init__(self, topic: str) -> None:
         super().__init__(
-            f"Kafka has no topic {topic} any more: it was deleted while lanes read it; nothing that was delivered is "
-            "affected; run `gebus apply` to make it anew, then start the lanes"
+            f"Kafka has no topic {topic}, which lanes read: it was deleted, or never made; what was delivered stays as "
+            "it is; run `gebus apply` to make it, then start the lanes"
         )
 
 

@@ -24,6 +24,7 @@ from gebus.lanes.schemas import WriterSchemas
 from gebus.lanes.settings import LaneSettings
 from gebus.lanes.slices import Slices
 from gebus.lanes.transaction import Transaction
+from gebus.lanes.vanished import Vanished
 from gebus.model.errors import GebusError
 
 _log = logging.getLogger(__name__)
@@ -63,6 +64,7 @@ class Session:
         self._slices = Slices(lanes, self._consumer, kernel, self._restorer)
         self._ordered = OrderedInputs(lanes, self._consumer, clients.ends, clock, settings)
         self._held = HeldPartitions(lanes, self._consumer, kernel, schemas, self._ordered)
+        self._vanished = Vanished(lanes.topics, clients.ends)
         self._progress = Progress(self._consumer, clock, self._restorer.starts)
         self._producer: Producer | None = None
         self._take_slot_until = 0.0
@@ -70,6 +72,7 @@ class Session:
         self._failure: GebusError | None = None
         self._rebalanced = self._closing = False
         self._advance_at = clock.monotonic() + settings.clock_interval
+        self._look_at = 0.0
 
     def run(self, stopping: Stopping) -> None:
         """Work until `stopping`; then finish what is open. Raises what ended it otherwise."""
@@ -102,6 +105,9 @@ class Session:
             self._held.release()
         if self._clock.monotonic() >= self._advance_at:
             self._advance()
+        if self._clock.monotonic() >= self._look_at:
+            self._vanished.check()
+            self._look_at = self._clock.monotonic() + self._settings.look_interval
         self._meter.serve(self._observe)
 
     def _poll(self) -> Sequence[Message]:
@@ -264,6 +270,7 @@ class Session:
             self._held.drop(places)
             self._slices.revoked(places)
             self._ordered.revoked(places, self._slices.live_shares)
+            self._vanished.revoked(places)
             self._rebalanced = True
         self._kept(lambda: consumer.incremental_unassign(partitions), "giving partitions up")
 

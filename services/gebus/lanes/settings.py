@@ -49,6 +49,8 @@ class LaneSettings:
     """How far an input of an ordered share may be read ahead of the others, before it is paused."""
     clock_interval: float = 10.0
     """How often state that no record can match any more is dropped."""
+    look_interval: float = 0.5
+    """How often it is looked whether topics are there, while that is in doubt."""
     session_attempts: int = 60
     session_backoff: float = 0.2
     session_backoff_ceiling: float = 5.0

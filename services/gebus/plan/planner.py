@@ -47,7 +47,10 @@ def rekeys(lanes: Iterable[LanePlan]) -> tuple[RekeyPlan, ...]:
 
 
 def check(catalogue: Catalogue, places: Places) -> list[Finding]:
-    """Everything in the feeds that cannot be planned, each with its line; an empty list if the lanes can run."""
+    """Everything in the feeds that cannot be planned, each with its line; an empty list if the lanes can run.
+
+    Not promised: the other steps of a feed whose sources do not fit its join or reconcile; they depend on it.
+    """
     try:
         policy = _policy(catalogue, None)
     except PlanError as error:

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gebus.model.event import EventSchema
+
 Record = Mapping[str, Any]
 
 
@@ -20,6 +22,8 @@ class Arrival:
     """The text of the fields that the relation brings together."""
     at_ms: int
     withdrawn: bool
+    kafka_key: bytes | None = None
+    """What it stands under in Kafka, where that is not `key`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,8 @@ class Composite:
 
     envelope: Record
     sides: Mapping[str, Record | None]
+    key: bytes | None = None
+    """The Kafka key, where it is not that of the record that arrived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,11 @@ def envelope(
         "source": main["source"],
         "region": main["region"],
     }
+
+
+def blank(event: EventSchema) -> Record:
+    """What stands for a record that is not there and may not be null; its fields are texts and numbers."""
+    return {field.name: None if field.nullable else "" if field.type == "string" else 0 for field in event.fields}
 
 
 def entity_of(record: Record) -> tuple[str, str]:

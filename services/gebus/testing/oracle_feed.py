@@ -17,7 +17,7 @@ from gebus.model.mask import mask_of
 from gebus.model.relation import Join, Reconcile
 from gebus.policy import Policy, decide
 from gebus.testing.oracle_condition import Condition
-from gebus.testing.oracle_derive import Arrival, Composite, Record, entity_of
+from gebus.testing.oracle_derive import Arrival, Composite, Record, blank, entity_of
 from gebus.testing.oracle_inputs import brought_together_by, first_topic, relation_of, text_key, ways_of
 from gebus.testing.oracle_join import EachPair, TableJoin
 from gebus.testing.oracle_masks import masked
@@ -95,7 +95,7 @@ class FeedOracle:
         for arrival, composite in self._memory(slice_number).tick(clock_ms):
             at_ms = arrival.at_ms + milliseconds(self.relation.within)
             topic = self._first_topics[arrival.alias]
-            place = Place(topic, slice_number, at_ms, arrival.key.encode())
+            place = Place(topic, slice_number, at_ms, None)
             self.accounts[topic].update(("more", self._compose(place, composite)))
 
     def _relate(self, place: Place, alias: str, record: Record, *, moved: bool) -> list[str]:
@@ -110,23 +110,34 @@ class FeedOracle:
         withdrawn = moved or outcome == "filtered"
         if follow or reconcile:
             withdrawn = withdrawn or record["status"] == "RETRACTED"
-        key = (place.key or b"").decode() if moved else text_key(record, self._on)
-        answer = self._memory(place.slice).offer(Arrival(record, alias, key, place.at_ms, withdrawn))
+        key, own = text_key(record, self._on), place.key or b""
+        if moved:
+            key = own.decode()
+        kafka_key = own if own != key.encode() else None
+        answer = self._memory(place.slice).offer(Arrival(record, alias, key, place.at_ms, withdrawn, kafka_key))
         return [self._compose(place, composite) for composite in answer.composites] or [answer.outcome]
 
     def _compose(self, place: Place, composite: Composite) -> str:
+        place = place if composite.key is None else replace(place, key=composite.key)
         return self._finish(place, composite.envelope["entity_id"], composite.envelope, composite.sides)
 
     def _memory(self, slice_number: int) -> EachPair | TableJoin | Reconciled:
         if slice_number not in self._memories:
-            relation, follow = self.relation, self._feed.corrections == "follow"
-            if isinstance(relation, Reconcile):
-                memory: EachPair | TableJoin | Reconciled = Reconciled(relation, milliseconds(relation.within))
-            elif isinstance(relation, Join):
-                kind = EachPair if relation.matches == "each-pair" else TableJoin
-                memory = kind(relation, milliseconds(relation.within), follow=follow)
-            self._memories[slice_number] = memory
+            self._memories[slice_number] = self._new_memory()
         return self._memories[slice_number]
+
+    def _new_memory(self) -> EachPair | TableJoin | Reconciled:
+        relation, follow = self.relation, self._feed.corrections == "follow"
+        if isinstance(relation, Join):
+            within_ms = milliseconds(relation.within)
+            if relation.matches == "each-pair":
+                return EachPair(relation, within_ms, follow=follow)
+            row = None if relation.unmatched == "left" else blank(self._events[relation.right])
+            return TableJoin(relation, within_ms, row, follow=follow)
+        if isinstance(relation, Reconcile):
+            fields = [field.name for field in self._events[relation.of].fields]
+            return Reconciled(relation, milliseconds(relation.within), fields)
+        raise AssertionError(f"{self.name} brings nothing together")
 
     def _finish(self, place: Place, identity: Any, head: Record, sides: Mapping[str, Record | None]) -> str:
         """The steps after the relation, or all of them, and the delivery."""

@@ -15,6 +15,8 @@ from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_INVALID, KafkaError, KafkaException, Message, TopicPartition
 
+from gebus.lanes.errors import SourceGone
+
 Place = tuple[str, int]
 OPEN, COMMITTED, ABORTED = "open", "committed", "aborted"
 
@@ -76,6 +78,7 @@ class FakeKafka:
         self.after: Fault = lambda _: None
         """The same after the step has happened: the client does not learn of it."""
         self.room = 10**9
+        self.deleted: set[str] = set()
 
     def append(self, place: Place, value: bytes | None, **also: Any) -> None:
         self.log[place].append(Record(value, timestamp=self.clock.now_ms(), **also))
@@ -315,7 +318,7 @@ def _message(place: Place, offset: int, record: Record) -> Message:
 
 
 class FakeEnds:
-    """Answers at the third look with the ends as they were when it was asked."""
+    """Answers at the third look with the ends as they were when it was asked, for topics that are there."""
 
     def __init__(self, kafka: FakeKafka) -> None:
         self.kafka = kafka
@@ -323,6 +326,9 @@ class FakeEnds:
         self.looks = 0
 
     def ask(self, places: Iterable[Place]) -> None:
+        missing = [place[0] for place in places if place[0] in self.kafka.deleted]
+        if missing:
+            raise SourceGone(missing[0])
         self.questions.append({place: len(self.kafka.log[place]) for place in places})
         self.looks = 0
 

@@ -228,7 +228,11 @@ def test_what_waits_for_its_turn_is_shown(bench: Bench) -> None:
     ("code", "error", "message"),
     [
         (KafkaError._AUTO_OFFSET_RESET, Gap, r"a.b.x/0: records that were not taken yet are gone .* --reset-offsets"),
-        (KafkaError.UNKNOWN_TOPIC_OR_PART, SourceGone, "no topic a.b.x any more: it was deleted .* `gebus apply`"),
+        (
+            KafkaError.UNKNOWN_TOPIC_OR_PART,
+            SourceGone,
+            "no topic a.b.x, which lanes read: it was deleted.* `gebus apply`",
+        ),
     ],
 )
 def test_what_is_gone_from_the_log_stops_the_worker(
@@ -261,3 +265,21 @@ def test_a_topic_that_was_made_anew_is_not_read_from_its_beginning(bench: Bench)
     bench.publish("three", place=X)
     with pytest.raises(Stopped, match=r"a.b.x/0: the group of the lanes has no offset, although records"):
         bench.run()
+
+
+def test_a_topic_that_is_deleted_under_a_lane_stops_the_worker_which_names_it(bench: Bench) -> None:
+    bench.publish("one", place=Y)
+    original, turns = FakeConsumer.consume, [0]
+
+    def consume(self, num_messages, timeout):
+        turns[0] += 1
+        if turns[0] == 30:
+            bench.kafka.deleted.add(X[0])
+            self.take([X, PLACES[1]])
+        return original(self, num_messages, timeout)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FakeConsumer, "consume", consume)
+        with pytest.raises(SourceGone, match=r"no topic a\.b\.x, which lanes read"):
+            bench.run(turns=200)
+    assert bench.delivered() == ["ONE"]
