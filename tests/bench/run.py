@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tests.bench.cluster import Cluster
@@ -15,7 +15,7 @@ from tests.bench.digest import Digest, Outcome
 from tests.bench.errors import BenchError
 from tests.bench.meter import Usage, usage
 from tests.bench.process import Process, kill, running, until
-from tests.bench.source import PARTITIONS, Source, Tail
+from tests.bench.source import PARTITIONS, Source
 from tests.bench.systems import Place, System, duplicates_of_lane
 
 START_SECONDS = 90.0
@@ -89,29 +89,30 @@ class _Attempt:
         system, source = self._system, self._source
         if not system.lane:
             self._cluster.create(self.output)
-        with self._running(source.events) as process:
+        events = source.events
+        with self._running(events) as process:
             span = self._watch(process)
             if source.tail is not None:
                 kill(process)
-        restart = None if source.tail is None else self._restart(source.tail)
+        restart = None if source.tail is None else round(self._restart(), 3)
         found = self._cluster.read(self.output, Digest(derived=source.derived))
         if system.lane:
             self._repeats = duplicates_of_lane(self._place)
         repeats = None if source.expected.repeats is None else self._repeats
         check(system.name, Outcome(found.count, found.hex(), repeats), source.expected)
-        row = Row(
+        return Row(
             system.name,
             system.version,
             system.guarantee,
-            source.events,
+            events,
             found.count,
             round(span.seconds, 3),
             round(span.cpu_seconds, 3),
-            round(source.events / span.seconds),
-            round(source.events / span.cpu_seconds),
+            round(events / span.seconds),
+            round(events / span.cpu_seconds),
             round(span.peak_mb),
+            restart,
         )
-        return row if restart is None else replace(row, restart_seconds=round(restart, 3))
 
     @contextmanager
     def _running(self, events: int) -> Iterator[Process]:
@@ -143,18 +144,21 @@ class _Attempt:
             lambda: f"{self._system.name}: {self._cluster.committed(group, topics)} of {events} events committed",
         )  # fmt: skip
 
-    def _restart(self, tail: Tail) -> float:
+    def _restart(self) -> float:
         """Start what was killed again; the seconds to its first new record. What there is to do lies ready."""
-        tail.publish()
         with self._cluster.first_new(self.output) as came:
+            more = self._source.grow()
             began = time.monotonic()
-            with self._running(tail.events) as process:
+            with self._running(more) as process:
                 until(
                     lambda: came(0.005),
-                    process, self._log, RUN_SECONDS, lambda: f"{self._system.name}: nothing new after the restart",
-                )  # fmt: skip
+                    process,
+                    self._log,
+                    RUN_SECONDS,
+                    lambda: f"{self._system.name}: nothing new after the restart",
+                )
                 seconds = time.monotonic() - began
-                self._until_committed(process, self._source.events + tail.events)
+                self._until_committed(process, self._source.events)
         return seconds
 
     def _write_task(self, events: int, report: Path) -> Path:

@@ -41,21 +41,13 @@ Latest = Callable[[str], Registered]
 """The newest schema of a subject."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tail:
-    """Events for the time after a kill: how many, and what publishes them."""
-
-    events: int
-    publish: Callable[[], None]
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Source:
     """Topics that hold so many events together, and what every system is to make of them.
 
     `schemas` are those of the topics, in their order, and `feed` is that of what is delivered. With `derived`, ids of
-    delivered records are each system's own. With `tail`, the system is killed after the events, and gets the tail;
-    `expected` is then what has become of both.
+    delivered records are each system's own. With `tail`, a system is killed after the events and meets more of them
+    when it is started again: `tail` publishes those, and gives the number and the outcome of all events.
     """
 
     topics: tuple[str, ...]
@@ -64,7 +56,15 @@ class Source:
     schemas: tuple[dict[str, Any], ...]
     feed: Registered
     derived: bool = False
-    tail: Tail | None = None
+    tail: Callable[[], tuple[int, Outcome]] | None = None
+
+    def grow(self) -> int:
+        """Publish a tail, if there is one; how many events it has. The next system meets it from the start."""
+        if self.tail is None:
+            return 0
+        before = self.events
+        self.events, self.expected = self.tail()
+        return self.events - before
 
 
 class Fill(Protocol):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tests.bench.digest import Digest, Outcome
-from tests.bench.source import FIRST_INSTANT, Chunk, Latest, Source, Tail, Target, topics
+from tests.bench.source import FIRST_INSTANT, Chunk, Latest, Source, Target, topics
 from tests.bench.template import Columns, Template, plain
 from tests.bench.workloads import w1
 
@@ -49,41 +50,45 @@ def columns_of(numbers: Numbers) -> dict[str, NDArray[Any]]:
 
 
 class Events:
-    """The events of W4 as records, and what is to become of them."""
+    """The events of W4 in a topic, and what is to become of them; both grow."""
 
-    def __init__(self, topic: str, schema_id: int, feed_id: int) -> None:
+    def __init__(self, target: Target, topic: str, schema_id: int, feed_id: int) -> None:
         example = {**next(w1.reports(1)), "category": "MASK", "url": "https://item.example/00000000"}
         nobody = {**example, "reporter_name": None, "reporter_phone": None}
-        self._topic = topic
+        self._target, self._topic = target, topic
         self._taken = Template(w1.SCHEMA, schema_id, example)
         self._delivered = Template(w1.SCHEMA, feed_id, nobody)
+        self._digest, self._places, self._new = Digest(), 0, 0
 
-    def chunks(self, begin: int, end: int) -> Iterator[Chunk]:
-        """The records of these places."""
+    def publish(self, more: int) -> tuple[int, Outcome]:
+        """Publish so many more; the number of all, and what is to become of all."""
+        begin, end = self._places, self._places + more
+        self._target.publish(self._chunks(begin, end))
+        new = end - end // 10
+        for start in range(self._new, new, _CHUNK):
+            self._deliver(np.arange(start, min(start + _CHUNK, new)))
+        self._places, self._new = end, new
+        return end, Outcome(self._digest.count, self._digest.hex(), end - new)
+
+    def _chunks(self, begin: int, end: int) -> Iterator[Chunk]:
         for start in range(begin, end, _CHUNK):
             filled = self._taken.fill(columns_of(numbers_at(start, min(start + _CHUNK, end))))
             yield self._topic, filled.keys("entity_id"), filled.values()
 
-    def outcome(self, end: int) -> Outcome:
-        """What is to become of all places before `end`: the new ones among them that are masks dearer than 20 yuan."""
-        digest, new = Digest(), end - end // 10
-        for start in range(0, new, _CHUNK):
-            numbers = np.arange(start, min(start + _CHUNK, new))
-            dear = numbers[(numbers % 3 != 0) & (prices(numbers) > 2_000)]
-            columns: Columns = {name: part for name, part in columns_of(dear).items() if name != "reporter_phone"}
-            filled = self._delivered.fill(columns)
-            for key, value in zip(filled.keys("entity_id"), filled.values(), strict=True):
-                digest.add(key, value)
-        return Outcome(digest.count, digest.hex(), end - new)
+    def _deliver(self, numbers: Numbers) -> None:
+        """W1 on new events: the masks among them that are dearer than 20 yuan."""
+        dear = numbers[(numbers % 3 != 0) & (prices(numbers) > 2_000)]
+        columns: Columns = {name: part for name, part in columns_of(dear).items() if name != "reporter_phone"}
+        filled = self._delivered.fill(columns)
+        for key, value in zip(filled.keys("entity_id"), filled.values(), strict=True):
+            self._digest.add(key, value)
 
 
 def fill(size: int, target: Target, latest: Latest, part: str = "") -> Source:
-    """Publish events with `size` distinct ids and their repeats; the tail, a two-thousandth of them, comes later."""
+    """Publish events with `size` distinct ids and their repeats; a tail has a two-thousandth of that."""
     feed = latest(f"{w1.FEED}-value")
     (topic,) = topics(target, [w1.CONTRACT], part)
-    events = Events(topic, latest(f"{w1.CONTRACT}-value").id, feed.id)
-    count = size * 10 // 9
-    more = max(200, size // 2_000)
-    target.publish(events.chunks(0, count))
-    tail = Tail(more, lambda: target.publish(events.chunks(count, count + more)))
-    return Source((topic,), count, events.outcome(count + more), (plain(w1.SCHEMA),), feed, tail=tail)
+    events = Events(target, topic, latest(f"{w1.CONTRACT}-value").id, feed.id)
+    count, expected = events.publish(size * 10 // 9)
+    tail = partial(events.publish, max(200, size // 2_000))
+    return Source((topic,), count, expected, (plain(w1.SCHEMA),), feed, tail=tail)
