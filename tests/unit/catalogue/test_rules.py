@@ -102,6 +102,7 @@ CASES = [
     attribute(('"classification": 2, ', ""), "classification", "pieces", "`classification` is missing"),
     attribute(("n\": 2", "n\": 5"), "classification", "pieces", "1, 2, 3 or 4"),
     attribute(('"identifies": "none", ', ""), "classification", "pieces", "`identifies` is missing"),
+    attribute(('"identifies"', '"identifier": "uscc", "identifies"'), "avro", "pieces", "identifier on a string"),
     attribute(("\"none\"", "\"maybe\""), "classification", "pieces", "'quasi'"),
     Broken(EVENT, '"doc": "Pieces on offer."', '"doc": ""', "value", '"doc": ""', "at least 1 character"),
     attribute(("generalise", "generalize"), "key", "generalize", "did you mean `generalise`?"),
