@@ -134,7 +134,7 @@ def test_slices_that_move_between_workers_under_load_lose_and_repeat_nothing(bed
 
 
 def test_a_worker_that_stood_still_delivers_nothing_that_another_did(bed: Bed, tmp_path: Path) -> None:
-    """SIGSTOP for longer than the group waits: the other worker takes the slices over, the sleeper gives them up."""
+    """SIGSTOP for longer than the group waits: the other worker takes the slices over, the sleeper leaves."""
     load = Load(bed)
     with bed.worker(0) as sleeper, bed.worker(1) as other:
         sleeper.wait_live(1)
@@ -147,8 +147,8 @@ def test_a_worker_that_stood_still_delivers_nothing_that_another_did(bed: Bed, t
         sleeper.process.send_signal(signal.SIGCONT)
         load.wave(600, repeats=100)
         all_taken(load)
-        sleeper.wait_for("session ended")
-        sleeper.stop()
+        assert sleeper.process.wait(30) == EXIT_FENCED
+        sleeper.wait_for("this worker was silent for longer than a session")
         other.stop()
     assert load.verdict(tmp_path / "history.jsonl") == []
 

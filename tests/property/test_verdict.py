@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.property.verdict import compare
+from tests.property.verdict import compare, follow
 
 from gebus.plan import lanes
 from gebus.testing import build
@@ -28,16 +28,14 @@ def good() -> tuple[Topology, Oracle]:
     event = build.event_schema("Report", [{"name": "x", "type": "int"}])
     catalogue = build.catalogue(event, [build.feed(STEPS)])
     lane = lanes(catalogue)[0]
-    topology, oracle = Topology(lane), Oracle(catalogue, lane.name, token_key)
-    oracle.know_schema(SOURCE_SCHEMA_ID, lane.source.schema)
+    topology, oracle = Topology(lane), Oracle(catalogue, token_key)
+    oracle.know_schema(SOURCE_SCHEMA_ID, lane.inputs[0].schema)
     for index, status in enumerate(["ASSERTED", "ASSERTED", "MAYBE", "CORRECTED", "ASSERTED"]):
         record = {"event_id": f"e{index % 4}", "entity_id": "shop", "revision": 0, "status": status, "x": index + 1}
         times = {"occurred_at": START_MS, "published_at": START_MS, "source": "jd", "region": "420100"}
         topology.publish(record | times, "jd")
     topology.run()
-    for message in topology.committed.taken:
-        oracle.take(message)
-    return topology, oracle
+    return topology, follow(topology, oracle)
 
 
 def test_a_good_run_passes(good: tuple[Topology, Oracle]) -> None:
@@ -74,7 +72,7 @@ def _rekeyed(topology: Topology) -> None:
 
 
 def _not_taken(topology: Topology) -> None:
-    topology.committed.taken.pop()
+    topology.committed.script.pop()
 
 
 def _dead_forgotten(topology: Topology) -> None:
@@ -86,9 +84,9 @@ def _dead_misnamed(topology: Topology) -> None:
 
 
 def _miscounted(topology: Topology) -> None:
-    accounts: Any = topology.accounts()
-    accounts["cdc/dear"]["filtered"] += 1
-    topology.accounts = lambda: accounts  # type: ignore[method-assign]  # the planted violation
+    accounts: Any = topology.accounts_by_topic()
+    accounts["cdc/dear", "market.price_report.jd"]["filtered"] += 1
+    topology.accounts_by_topic = lambda: accounts  # type: ignore[method-assign]  # the planted violation
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def run(given: list[Any], expect: list[Any], **changes: Any) -> CaseResult:
     case = {"name": "a case", "given": tuple(given), "expect": tuple(expect)}
     feed = build.feed(STEPS, tier=2, sources={"stock": "market.price_report"}, cases=(case,), **changes)
     catalogue = build.catalogue(EVENT, [feed])
-    return next(run_cases(catalogue, lanes(catalogue)[0], feed))
+    return next(run_cases(catalogue, lanes(catalogue), feed))
 
 
 def told(result: CaseResult) -> list[tuple[int, str, str, str]]:

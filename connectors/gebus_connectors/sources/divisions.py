@@ -28,6 +28,13 @@ def level_of(code: str) -> Level:
     return "city" if code.endswith("00") else "county"
 
 
+def city_of(code: str) -> str:
+    """The city or prefecture that a division lies in; a municipality stands for itself, so does a whole province."""
+    if code.startswith(_MUNICIPALITIES):
+        return code[:2] + "0000"
+    return code[:4] + "00"
+
+
 class Divisions:
     """A code list of one edition.
 

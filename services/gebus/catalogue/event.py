@@ -10,6 +10,7 @@ from typing import Any
 from gebus.catalogue.avro_values import WrongValue, compile_record, kind
 from gebus.catalogue.documents import nearest
 from gebus.catalogue.event_json import compile_reader
+from gebus.catalogue.identifiers import uscc_problem
 from gebus.model.catalogue import CodeList
 from gebus.model.errors import EventRefused
 from gebus.model.event import STATUSES, AvroType, EventSchema
@@ -26,9 +27,9 @@ _SHOWN_LEVEL = 2
 class EventValidator:
     """Checks events of one topic contract, each alone, before they are sent.
 
-    Promised: an event that passes is encoded by its schema without loss and is no dead letter for its envelope, its
-    types or its codes; the error names the field's path and shows no value of a field above level 2. Not promised:
-    that the event is in time, of a new id, or below the largest size: that is known only later.
+    Promised: an event that passes is encoded by its schema without loss and is no dead letter for its envelope or its
+    types, and its codes and identifiers hold; the error names the field's path and shows no value of a field above
+    level 2. Not promised: that the event is in time, of a new id, or below the largest size: that is known only later.
     """
 
     def __init__(self, contract: TopicContract, schema: EventSchema, codes: Mapping[str, CodeList]) -> None:
@@ -38,6 +39,10 @@ class EventValidator:
         self._check_types = compile_record(schema.avro)
         self._read = compile_reader(schema.avro)
         self._coded = list(_coded_fields(schema, codes))
+        levels = {field.name: field.level for field in schema.fields}
+        identified = (field["name"] for field in schema.avro["fields"] if field.get("identifier") == "uscc")
+        self._identifiers = {name: levels[name] <= _SHOWN_LEVEL for name in identified}
+        """The fields that hold a USCC, and whether an error may show it."""
 
     def check(self, record: Mapping[str, Any]) -> None:
         """Nothing for an event that fits; EventRefused for any other."""
@@ -48,6 +53,8 @@ class EventValidator:
                 day = _milliseconds(record["occurred_at"]) // _DAY_MS
                 for check_codes in self._coded:
                     check_codes(record, day)
+            for name, shown in self._identifiers.items():
+                _check_uscc(record.get(name), name, shown=shown)
         except WrongValue as wrong:
             raise EventRefused(self._topic, wrong.path or "the event", wrong.found, wrong.allowed) from None
 
@@ -75,6 +82,13 @@ class EventValidator:
             raise WrongValue(_short(record["source"]), allowed, "source")
         if not _REGION.fullmatch(record["region"]):
             raise WrongValue(_short(record["region"]), "a GB/T 2260 code of 6 to 12 digits", "region")
+
+
+def _check_uscc(value: str | None, path: str, *, shown: bool) -> None:
+    problem = None if value is None else uscc_problem(value)
+    if problem is not None:
+        found = f"{_short(str(value))} {problem}" if shown else "a USCC whose check characters do not hold"
+        raise WrongValue(found, "a Unified Social Credit Code by GB 32100", path)
 
 
 _CheckCodes = Callable[[Mapping[str, Any], int], None]
@@ -166,7 +180,7 @@ def _code_check(codes: CodeList, *, shown: bool) -> Callable[[Any, int], None]:
         found = _short(value) if shown else kind(value)
         if value in spans:
             found += " outside its validity"
-        hint = nearest(value, spans) if shown else ""
+        hint = nearest(value, spans) if shown and value not in spans else ""
         allowed = f"a code of {codes.name} that is valid on the day of occurred_at"
         raise WrongValue(found, f"{allowed}; {hint}" if hint else allowed)
 

@@ -11,7 +11,7 @@ from gebus.catalogue.identifiers import uscc_problem
 from gebus.catalogue.tree import read_lines
 from gebus.model.errors import EventRefused, Finding
 from gebus.model.event import EventSchema
-from gebus.model.feed import DeduplicateStep, Feed, SelectStep, Step, WhereStep
+from gebus.model.feed import DeduplicateStep, Feed, JoinStep, ReconcileStep, SelectStep, kind_and_name
 from gebus.model.topic import TopicContract
 
 DIVISIONS = "divisions"
@@ -20,7 +20,7 @@ DIVISIONS = "divisions"
 RESERVED_DOMAINS = ("feed", "dead", "gebus")
 """Kafka topics of feeds, dead letters and state begin so: a contract's topic could take the name of one of them."""
 
-_KEY_TYPES = ("string", "int", "long")
+_KEY_TYPES = ("string", "int", "long", {"type": "int", "logicalType": "date"})
 
 
 def check_parties(draft: Draft) -> Iterator[Finding]:
@@ -100,10 +100,10 @@ def check_processors(draft: Draft) -> Iterator[Finding]:
 def _step_names(feed: Feed, document: Document) -> Iterator[Finding]:
     first: dict[str, int] = {}
     for index, step in enumerate(feed.steps):
-        kind, name = _kind_and_name(step)
+        kind, name = kind_and_name(step)
         path: KeyPath = ("steps", index, kind, "name")
         line = first.setdefault(name, document.line(path))
-        if line != document.line(path) or any(_kind_and_name(other)[1] == name for other in feed.steps[:index]):
+        if line != document.line(path) or any(kind_and_name(other)[1] == name for other in feed.steps[:index]):
             found = f"a second step named {name}, the first is in line {line}"
             yield document.finding(path, "steps", found, "each name once in a feed: state derives from it")
 
@@ -123,14 +123,17 @@ def _deduplicates(feed: Feed, document: Document, draft: Draft) -> Iterator[Find
         if not isinstance(step, DeduplicateStep):
             continue
         place: KeyPath = ("steps", index, "deduplicate")
+        yield from _repeats(document, (*place, "key"), step.deduplicate.key)
         source = feed.sources.get(step.deduplicate.of)
         if source is None:
-            found = f"`of` is {step.deduplicate.of}"
-            advice = nearest(step.deduplicate.of, feed.sources)
-            allowed = f"a source of the feed: {', '.join(feed.sources)}"
-            yield document.finding((*place, "of"), "steps", found, allowed, advice)
+            relations = [kind_and_name(other)[1] for other in feed.steps if isinstance(other, JoinStep | ReconcileStep)]
+            if step.deduplicate.of not in relations:
+                known = [*feed.sources, *relations]
+                found, advice = f"`of` is {step.deduplicate.of}", nearest(step.deduplicate.of, known)
+                allowed = f"a source of the feed: {', '.join(feed.sources)}"
+                allowed += f"; or the step {', '.join(relations)}" if relations else ""
+                yield document.finding((*place, "of"), "steps", found, allowed, advice)
             continue
-        yield from _repeats(document, (*place, "key"), step.deduplicate.key)
         contract = draft.topics.values.get(source)
         schema = draft.event_of(contract) if contract is not None else None
         if schema is not None:
@@ -173,7 +176,7 @@ def _key_fields(document: Document, path: KeyPath, key: Sequence[str], schema: E
             )
         elif field.type not in _KEY_TYPES:
             found = f"{name} is {'nullable' if field.nullable else 'of another type'}"
-            allowed = f"key fields of {', '.join(_KEY_TYPES)}, never null"
+            allowed = "key fields of string, int, long or date, never null"
             yield document.finding((*path, index), "contract-key", found, allowed)
 
 
@@ -181,11 +184,3 @@ def _repeats(document: Document, path: KeyPath, items: Sequence[str]) -> Iterato
     for index, item in enumerate(items):
         if item in items[:index]:
             yield document.finding((*path, index), "value", f"{item} is written twice", "each once")
-
-
-def _kind_and_name(step: Step) -> tuple[str, str]:
-    if isinstance(step, DeduplicateStep):
-        return "deduplicate", step.deduplicate.name
-    if isinstance(step, WhereStep):
-        return "where", step.where.name
-    return "select", step.select.name

@@ -6,6 +6,7 @@ import logging
 from typing import Any, Literal
 
 from confluent_kafka import Consumer, KafkaError, Producer
+from confluent_kafka.admin import AdminClient
 
 from gebus.kafka.admin import Admin
 from gebus.kafka.connection import ANSWER_SECONDS, Connection
@@ -36,13 +37,18 @@ _NETWORK = {
 
 
 def open_consumer(
-    connection: Connection, slot: int, *, without_offset: Literal["earliest", "error"] = "earliest"
+    connection: Connection,
+    slot: int,
+    *,
+    without_offset: Literal["earliest", "error"] = "earliest",
+    tells_end: bool = False,
 ) -> Consumer:
     """The consumer of one worker slot, a static member of the group of all lanes.
 
     Promised: committed records alone; nothing is committed but by a transaction; the range assignor gives this member
-    the same partition numbers of all topics with equal partition counts. Not promised: that anybody answers; see
-    `require_answer`.
+    the same partition numbers of all topics with equal partition counts. With `without_offset="error"` it never jumps
+    over records: where it does not know where to read, an error comes in a message's place. With `tells_end` the end
+    of a partition comes so too, each time it is reached. Not promised: that anybody answers; see `require_answer`.
     """
     return Consumer(
         {
@@ -53,6 +59,7 @@ def open_consumer(
             "group.remote.assignor": "range",
             "group.instance.id": f"{GROUP}.{slot}",
             "auto.offset.reset": without_offset,
+            "enable.partition.eof": tells_end,
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
             "isolation.level": "read_committed",
@@ -103,6 +110,11 @@ def open_producer(connection: Connection, slot: int) -> Producer:
         },
         logger=_log,
     )
+
+
+def open_asker(connection: Connection) -> AdminClient:
+    """A client that asks for the ends of partitions, as futures."""
+    return AdminClient(_common(connection, "gebus-lanes-ends"), logger=_log)
 
 
 def require_answer(connection: Connection) -> None:

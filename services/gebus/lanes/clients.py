@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import cast
 
+from confluent_kafka.admin import AdminClient
+
 from gebus.kafka import Connection
-from gebus.kafka.lane_clients import open_consumer, open_producer, open_reader, require_answer
+from gebus.kafka.lane_clients import open_asker, open_consumer, open_producer, open_reader, require_answer
+from gebus.lanes.ends import Ends
 from gebus.lanes.ports import Consumer, Producer
 
 
@@ -14,14 +17,19 @@ class LaneClients:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._asker: AdminClient | None = None
 
     def source_consumer(self, slot: int) -> Consumer:
         # librdkafka would try a refused password for ever; each session begins with a plain answer instead.
         require_answer(self._connection)
-        return cast(Consumer, open_consumer(self._connection, slot))
+        return cast(Consumer, open_consumer(self._connection, slot, without_offset="error", tells_end=True))
 
     def state_consumer(self) -> Consumer:
         return cast(Consumer, open_reader(self._connection, "state"))
 
     def producer(self, slot: int) -> Producer:
         return cast(Producer, open_producer(self._connection, slot))
+
+    def ends(self) -> Ends:
+        self._asker = self._asker or open_asker(self._connection)
+        return Ends(self._asker)

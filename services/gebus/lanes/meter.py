@@ -53,6 +53,7 @@ class Observation:
     lags: Mapping[Place, Lag] = field(default_factory=dict)
     held: Mapping[Place, str] = field(default_factory=dict)
     live: Sequence[Slice] = ()
+    buffered: Mapping[Place, int] = field(default_factory=dict)
 
 
 class Meter:

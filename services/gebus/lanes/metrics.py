@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 from gebus.lanes.meter import Buckets, Meter, Observation
 
 _log = logging.getLogger(__name__)
-OUTCOMES = ("taken", "delivered", "filtered", "duplicate", "withheld", "dead")
+OUTCOMES = ("taken", "more", "delivered", "filtered", "duplicate", "withheld", "dead", "waiting")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,8 @@ class Metric:
 RECORDS = Metric(
     "gebus_records_total", "counter", "records", ("slice", "topic", "feed", "outcome"),
     "Records of a source topic by what became of them; an empty feed is the source itself. For every feed "
-    "taken = delivered + filtered + duplicate + withheld + dead. Counted since the slice exists, over all its workers",
+    "taken + more = delivered + filtered + duplicate + withheld + dead + waiting. Counted since the slice exists, over "
+    "all its workers",
 )  # fmt: skip
 LAG_RECORDS = Metric(
     "gebus_lag_records", "gauge", "records", ("topic", "partition"), "Records of a source partition not taken yet"
@@ -58,6 +59,10 @@ BLOCKED = Metric(
     "gebus_blocked_partitions", "gauge", "partitions", ("topic", "reason"),
     "Source partitions that wait: unknown_schema until the registry answers, dead_letter_limit until a restart",
 )  # fmt: skip
+BUFFERED = Metric(
+    "gebus_buffered_records", "gauge", "records", ("topic", "partition"),
+    "Records of an ordered lane's input that were read, and wait for those of its other inputs that come before them",
+)  # fmt: skip
 LIVE = Metric("gebus_live_slices", "gauge", "slices", (), "Slices that this worker owns and has restored")
 TRANSACTIONS = Metric(
     "gebus_transactions_total",
@@ -78,7 +83,7 @@ RESTARTS = Metric(
 )
 
 METRICS = (
-    RECORDS, LAG_RECORDS, LAG_SECONDS, BATCH, COMMIT, END_TO_END, STATE_BYTES, STATE_ENTRIES, BLOCKED, LIVE,
+    RECORDS, LAG_RECORDS, LAG_SECONDS, BATCH, COMMIT, END_TO_END, STATE_BYTES, STATE_ENTRIES, BLOCKED, BUFFERED, LIVE,
     TRANSACTIONS, SESSIONS, RESTARTS,
 )  # fmt: skip
 
@@ -124,6 +129,10 @@ class WorkerCollector(Collector):
         for topic, reason in sorted(set(reasons)):
             blocked.add_metric([topic, reason], reasons.count((topic, reason)))
         yield blocked
+        buffered = _gauge(BUFFERED)
+        for place, held in seen.buffered.items():
+            buffered.add_metric([place.topic, str(place.partition)], held)
+        yield buffered
         live = _gauge(LIVE)
         live.add_metric([], len(seen.live))
         yield live

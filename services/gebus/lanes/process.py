@@ -58,7 +58,8 @@ def run_worker(options: WorkerOptions) -> None:
     meter = Meter(Kernel.LATENCY_BOUNDS_MS, options.restarts)
     server = None if options.metrics_port is None else serve_metrics(meter, options.metrics_port)
     with Registry(connection) as registry:
-        schemas = WriterSchemas(registry, clock, settings)
+        contracts = {name: one.contract for name, one in running.inputs.items()}
+        schemas = WriterSchemas(registry, clock, settings, contracts)
         kernels = Kernels(running, Kernel, registry, schemas, master_secret(stack_home()))
         worker = Worker(
             running, kernels, LaneClients(connection), schemas, meter,

@@ -6,15 +6,16 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as KafkaMessage
 from gebus_kernel import Kernel
 
 from gebus.lanes.blocked import HeldPartitions
 from gebus.lanes.crash import CrashPoint
 from gebus.lanes.dead_letters import dead_letter, dead_letter_topic
-from gebus.lanes.errors import SessionEnded, in_our_words, told
+from gebus.lanes.errors import Fenced, Gap, SessionEnded, gone_or_none, in_our_words, told
 from gebus.lanes.meter import Meter, Observation
+from gebus.lanes.ordered import OrderedInputs
 from gebus.lanes.places import Lanes, Place
 from gebus.lanes.ports import Clients, Clock, Consumer, Message, Producer, Stopping
 from gebus.lanes.progress import Progress
@@ -23,6 +24,7 @@ from gebus.lanes.schemas import WriterSchemas
 from gebus.lanes.settings import LaneSettings
 from gebus.lanes.slices import Slices
 from gebus.lanes.transaction import Transaction
+from gebus.lanes.vanished import Vanished
 from gebus.model.errors import GebusError
 
 _log = logging.getLogger(__name__)
@@ -60,7 +62,9 @@ class Session:
         self._consumer = clients.source_consumer(slot)
         self._restorer = Restorer(kernel, self._consumer, clients.state_consumer, clock, settings)
         self._slices = Slices(lanes, self._consumer, kernel, self._restorer)
-        self._held = HeldPartitions(lanes, self._consumer, kernel, schemas)
+        self._ordered = OrderedInputs(lanes, self._consumer, clients.ends, clock, settings)
+        self._held = HeldPartitions(lanes, self._consumer, kernel, schemas, self._ordered)
+        self._vanished = Vanished(lanes.topics, clients.ends)
         self._progress = Progress(self._consumer, clock, self._restorer.starts)
         self._producer: Producer | None = None
         self._take_slot_until = 0.0
@@ -68,6 +72,7 @@ class Session:
         self._failure: GebusError | None = None
         self._rebalanced = self._closing = False
         self._advance_at = clock.monotonic() + settings.clock_interval
+        self._look_at = 0.0
 
     def run(self, stopping: Stopping) -> None:
         """Work until `stopping`; then finish what is open. Raises what ended it otherwise."""
@@ -89,7 +94,9 @@ class Session:
         messages = self._poll()
         if messages:
             self._crash.reach("after_poll")
-            self._take(messages)
+        batch = [*self._ordered.gather(messages), *self._ordered.release(self._settings.batch, self._held.shares)]
+        if batch:
+            self._take(batch)
         if self._transaction is not None and self._transaction.open and self._transaction.due_in <= 0:
             self._commit()
         if self._slices.waiting:
@@ -98,20 +105,25 @@ class Session:
             self._held.release()
         if self._clock.monotonic() >= self._advance_at:
             self._advance()
+        if self._clock.monotonic() >= self._look_at:
+            self._vanished.check()
+            self._look_at = self._clock.monotonic() + self._settings.look_interval
         self._meter.serve(self._observe)
 
     def _poll(self) -> Sequence[Message]:
-        """The next batch. Without an open transaction the first record ends the wait, so that it is not held up.
+        """The next records of live partitions. Without an open transaction the first one ends the wait, so that it is
+        not held up.
 
         With one open it is a single consume(): a rebalance inside a second would commit records not stepped yet.
         """
-        consume, settings = self._consumer.consume, self._settings
+        consume, settings, patience = self._consumer.consume, self._settings, self._ordered.patience
         with told("consuming"):
             if self._transaction is not None and self._transaction.open:
-                messages = consume(settings.batch, max(0.0, min(self._transaction.due_in, settings.busy_wait)))
+                due_in = max(0.0, min(self._transaction.due_in, settings.busy_wait))
+                messages = consume(settings.batch, patience(due_in))
             else:
                 busy = self._slices.waiting or self._held.waiting
-                messages = consume(1, settings.busy_wait if busy else settings.idle)
+                messages = consume(1, patience(settings.busy_wait if busy else settings.idle))
                 if messages:
                     messages += consume(settings.batch - 1, 0.0)
         if self._failure is not None:
@@ -120,30 +132,37 @@ class Session:
             messages = self._without_errors(messages)
         if self._rebalanced:
             self._rebalanced = False
-            live = set(self._slices.live_inputs)
+            live = set(self._slices.live_places)
             messages = [message for message in messages if Place(message.topic(), message.partition()) in live]
         return messages
 
     def _take(self, messages: Sequence[Message]) -> None:
         """One batch: stepped, and all that came of it produced."""
-        transaction = self._transaction
-        if transaction is None:
-            raise SessionEnded("records came before the transactional id was taken")
-        transaction.begin()
         started = self._clock.monotonic()
+        transaction = self._begun()
         step = self._kernel.step(messages)
         for topic, records in step.outputs:
             transaction.deliver(topic, records)
         for dead in step.dead:
             message = messages[dead.index]
             kept = dead_letter(message, dead)
-            topic = dead_letter_topic(self._lanes.source(message.topic()))
+            topic = dead_letter_topic(self._lanes.input(message.topic()).contract)
             transaction.produce(topic, kept.value, key=kept.key, headers=kept.headers)
         for blocked in step.blocked:
             message = messages[blocked.index]
-            self._held.hold(Place(message.topic(), message.partition()), message.offset(), blocked)
+            place = Place(message.topic(), message.partition())
+            if place.topic in self._lanes.ordered_topics:
+                self._ordered.give_back(self._lanes.share(place), messages[blocked.index :])
+            self._held.hold(place, message.offset(), blocked)
         self._progress.saw(messages)
         self._meter.batch.observe(self._clock.monotonic() - started)
+
+    def _begun(self) -> Transaction:
+        """The transaction, open."""
+        if self._transaction is None:
+            raise SessionEnded("records came before the transactional id was taken")
+        self._transaction.begin()
+        return self._transaction
 
     def _commit(self) -> None:
         transaction = self._transaction
@@ -151,7 +170,7 @@ class Session:
             return
         started = self._clock.monotonic()
         # Also inside a rebalance these are the positions of what was handed out, and all of that has been stepped.
-        positions = self._held.positions(self._slices.live_inputs)
+        positions = self._held.positions(self._slices.live_places)
         self._meter.end_to_end.add(transaction.commit(positions, self._consumer.consumer_group_metadata()))
         self._meter.commit.observe(self._clock.monotonic() - started)
         self._meter.committed += 1
@@ -159,7 +178,8 @@ class Session:
     def _restore(self) -> None:
         if self._transaction is None and not self._take_slot():
             return
-        self._slices.restore_some(self._settings.restore_slice)
+        shares = self._slices.restore_some(self._settings.restore_slice)
+        self._ordered.live(shares, self._restorer.starts)
 
     def _take_slot(self) -> bool:
         """Take over the slot's transactional id, which ends what an earlier producer left open; False: not yet."""
@@ -178,38 +198,65 @@ class Session:
         return True
 
     def _advance(self) -> None:
-        for owned in self._slices.live:
-            inputs = self._lanes.inputs(owned)
-            clock_ms = self._progress.clock_ms(inputs, self._held.positions(inputs))
-            if clock_ms is not None:
+        """Let the time of the log pass in every live slice: entries expire, and what is due is delivered."""
+        for share in sorted(self._slices.live_shares):
+            places = self._lanes.places(share)
+            ordered = self._lanes.is_ordered(share)
+            if ordered:
+                clock_ms = self._ordered.clock_ms(share)
+            else:
+                clock_ms = self._progress.clock_ms(places, self._held.positions(places))
+            if clock_ms is None:
+                continue
+            for owned in self._lanes.slices(share):
+                if ordered:
+                    for topic, records in self._kernel.tick(owned.lane, owned.number, clock_ms).outputs:
+                        self._begun().deliver(topic, records)
                 self._kernel.advance(owned.lane, owned.number, clock_ms)
+        self._ordered.renew()
         self._advance_at = self._clock.monotonic() + self._settings.clock_interval
 
     def _observe(self) -> Observation:
-        inputs = self._slices.live_inputs
+        inputs = self._slices.live_places
         return Observation(
             accounts=tuple(self._kernel.accounts()),
             state=tuple(self._kernel.state_size()),
             lags=self._progress.lags(inputs, self._held.positions(inputs)),
             held={place: hold.reason for place, hold in self._held.holds.items()},
-            live=tuple(sorted(self._slices.live)),
+            live=tuple(self._slices.live),
+            buffered=self._ordered.buffered(),
         )
 
     def _without_errors(self, messages: Sequence[Message]) -> list[Message]:
         for message in messages:
             error = message.error()
-            if error is not None and not error.retriable():
-                raise in_our_words(error, f"consuming {message.topic() or 'the sources'}")
             if error is not None:
-                _log.warning("consuming %s: %s", message.topic() or "the sources", error.str())
+                self._told(error, message)
         return [message for message in messages if message.error() is None]
+
+    def _told(self, error: KafkaError, message: Message) -> None:
+        """What came in a message's place: the end of a partition, or what went wrong."""
+        topic = message.topic() or "the sources"
+        if error.code() == KafkaError._PARTITION_EOF:
+            self._ordered.read_to(Place(topic, message.partition()), message.offset())
+            return
+        if error.code() == KafkaError._AUTO_OFFSET_RESET:
+            raise Gap(topic, message.partition(), error.str())
+        gone = gone_or_none(error, topic)
+        if gone is not None:
+            raise gone
+        if not error.retriable():
+            raise in_our_words(error, f"consuming {topic}")
+        _log.warning("consuming %s: %s", topic, error.str())
 
     # The three callbacks of the group. They run inside consume() and close(); what they raise would be lost there,
     # so it is kept for the loop.
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        # Paused before anything is read of them: restoring takes longer than a callback may.
-        self._kept(lambda: consumer.incremental_assign(partitions), "accepting partitions")
+        # Paused before anything is read of them: restoring takes longer than a callback may. Each goes to the group's
+        # offset when it is read; at the beginning until then, for it must stand somewhere.
+        beginning = [Place.of(partition).kafka(OFFSET_BEGINNING) for partition in partitions]
+        self._kept(lambda: consumer.incremental_assign(beginning), "accepting partitions")
         self._kept(lambda: consumer.pause(partitions), "pausing new partitions")
         self._slices.assigned(map(Place.of, partitions))
         self._rebalanced = True
@@ -222,12 +269,18 @@ class Session:
             places = [Place.of(partition) for partition in partitions]
             self._held.drop(places)
             self._slices.revoked(places)
+            self._ordered.revoked(places, self._slices.live_shares)
+            self._vanished.revoked(places)
             self._rebalanced = True
         self._kept(lambda: consumer.incremental_unassign(partitions), "giving partitions up")
 
     def _lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Whoever was silent for so long has no say any more: another worker may have its slot as well."""
         self._keep(
-            SessionEnded(f"the group gave {len(partitions)} partitions to others: this worker was silent for too long")
+            Fenced(
+                f"the group gave {len(partitions)} partitions to others: this worker was silent for longer than a "
+                "session; its open transaction is void"
+            )
         )
         self._kept(lambda: consumer.incremental_unassign(partitions), "giving partitions up")
 

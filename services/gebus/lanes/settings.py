@@ -42,8 +42,15 @@ class LaneSettings:
     """Without one record of progress. Longer than a dead worker's transaction can hold the log back."""
     restore_slice: float = 0.05
     """How long restoring may keep the live slices waiting at a time."""
+    order_wait: float = 0.002
+    """How long the loop waits for a record while it waits for the broker's word on a silent input as well."""
+    ahead_records: int = 20_000
+    ahead_bytes: int = 16 << 20
+    """How far an input of an ordered share may be read ahead of the others, before it is paused."""
     clock_interval: float = 10.0
     """How often state that no record can match any more is dropped."""
+    look_interval: float = 0.5
+    """How often it is looked whether topics are there, while that is in doubt."""
     session_attempts: int = 60
     session_backoff: float = 0.2
     session_backoff_ceiling: float = 5.0

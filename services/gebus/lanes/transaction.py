@@ -72,9 +72,20 @@ class Transaction:
             self._opened = self._clock.monotonic()
 
     def deliver(self, topic: str, messages: list[dict[str, Any]]) -> None:
-        """Produce the records of a batch for one feed, in order."""
+        """Produce the records of a batch for one topic, in order; where they name their partition, in that."""
+        if messages and "partition" in messages[0]:
+            of: dict[int, list[dict[str, Any]]] = {}
+            for message in messages:
+                of.setdefault(message.pop("partition"), []).append(message)
+            for partition, mine in of.items():
+                self._deliver(topic, mine, partition=partition)
+        else:
+            self._deliver(topic, messages)
+
+    def _deliver(self, topic: str, messages: list[dict[str, Any]], **where: int) -> None:
+        # The client heeds a partition for the whole batch alone.
         deadline = self._clock.monotonic() + self._settings.produce_timeout
-        taken = self._producer.produce_batch(topic, messages)
+        taken = self._producer.produce_batch(topic, messages, **where)
         while taken < len(messages):
             rest = [message for message in messages if "_error" in message]
             for message in rest:
@@ -84,7 +95,7 @@ class Transaction:
             # Full means full for all that follow, so that the rest is the end of the batch and order holds.
             self._wait_for_room(topic, deadline)
             messages = rest
-            taken = self._producer.produce_batch(topic, messages)
+            taken = self._producer.produce_batch(topic, messages, **where)
 
     def produce(self, topic: str, value: bytes | None, **also: Any) -> None:
         """Produce one record: a dead letter, or a record of the state."""

@@ -3,10 +3,10 @@
 /// The bytes for deliveries that are kept from batch to batch.
 const MOST_ARENA: usize = 32 << 20;
 
-/// One record of a batch, on its lane and topic by number.
+/// One record of a batch, on its source and topic by number.
 #[derive(Clone, Copy)]
 pub struct Record<'a> {
-    pub lane: usize,
+    pub source: usize,
     pub topic: usize,
     pub slice: u32,
     pub key: Option<&'a [u8]>,
@@ -14,12 +14,24 @@ pub struct Record<'a> {
     pub append_ms: i64,
 }
 
-/// A delivered record: its bytes are a range of the outcome's arena, its key the key of record number `record`.
+/// The key of what goes out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Key {
+    /// That of the message with this number.
+    Message(usize),
+    /// A range of the outcome's arena.
+    Text(usize, usize),
+}
+
+/// A record that goes out: its bytes are a range of the outcome's arena.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Output {
     pub lane: usize,
-    pub feed: usize,
-    pub record: usize,
+    /// The lane's feed; above them all, its rekey.
+    pub target: usize,
+    pub key: Key,
+    /// None: where the key belongs.
+    pub partition: Option<u32>,
     pub start: usize,
     pub end: usize,
 }

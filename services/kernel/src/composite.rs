@@ -84,6 +84,8 @@ pub struct Made {
     pub composites: Vec<(usize, usize)>,
     /// The range of each one's text key in `bytes`; empty where it is the key of the record that made it.
     pub keys: Vec<(usize, usize)>,
+    /// Of what time made: the side that a record waited on, and when its time was over.
+    pub due: Vec<(usize, i64)>,
     offsets: Vec<u32>,
 }
 
@@ -93,6 +95,7 @@ impl Made {
         self.bytes.shrink_to(MOST_MADE);
         self.composites.clear();
         self.keys.clear();
+        self.due.clear();
         self.offsets.clear();
     }
 

@@ -24,7 +24,7 @@ pub struct Getters {
 
 /// Where a message came from, and its key and value as they lie in Python's memory.
 struct Taken<'py> {
-    lane: usize,
+    source: usize,
     topic: usize,
     slice: u32,
     append_ms: i64,
@@ -33,6 +33,7 @@ struct Taken<'py> {
 }
 
 /// A batch of messages, checked: of topics and slices that the kernel has, and with the log's own time.
+#[derive(Default)]
 pub struct Batch<'py>(Vec<Taken<'py>>);
 
 impl Getters {
@@ -81,9 +82,9 @@ impl<'py> Batch<'py> {
             let topic = next(&mut topics)?;
             let partition = next(&mut partitions)?;
             let found = finder.find(topic.extract()?, partition.extract()?);
-            let (lane, topic, slice) = found.map_err(|found| wrong(number, &found))?;
+            let (source, topic, slice) = found.map_err(|found| wrong(number, &found))?;
             let (key, value) = (next(&mut keys)?, next(&mut values)?);
-            batch.push(Taken { lane, topic, slice, append_ms, key, value });
+            batch.push(Taken { source, topic, slice, append_ms, key, value });
         }
         Ok(Self(batch))
     }
@@ -101,9 +102,9 @@ impl<'py> Batch<'py> {
 
 impl Taken<'_> {
     fn record(&self) -> PyResult<Record<'_>> {
-        let Self { lane, topic, slice, append_ms, .. } = *self;
+        let Self { source, topic, slice, append_ms, .. } = *self;
         let (key, value) = (bytes(&self.key, "key")?, bytes(&self.value, "value")?);
-        Ok(Record { lane, topic, slice, key, value, append_ms })
+        Ok(Record { source, topic, slice, key, value, append_ms })
     }
 }
 
@@ -125,7 +126,7 @@ fn bytes<'a>(object: &'a Bound<'_, PyAny>, name: &str) -> PyResult<Option<&'a [u
     content.map(Some).map_err(|_| PyTypeError::new_err(format!("a message's {name}() is bytes or None")))
 }
 
-/// Finds lane, topic and slice; most messages follow one of the same topic.
+/// Finds source, topic and slice; most messages follow one of the same topic.
 struct Finder<'a> {
     kernel: &'a Kernel,
     last: Option<(&'a str, usize, usize)>,
@@ -134,12 +135,12 @@ struct Finder<'a> {
 impl Finder<'_> {
     fn find(&mut self, topic: &str, partition: i64) -> Result<(usize, usize, u32), String> {
         let known = self.last.filter(|(name, _, _)| *name == topic).or_else(|| self.kernel.topic(topic));
-        let (_, lane, index) = known.ok_or_else(|| format!("no lane reads the topic {topic}"))?;
+        let (_, source, index) = known.ok_or_else(|| format!("no lane reads the topic {topic}"))?;
         self.last = known;
-        let slice = u32::try_from(partition).ok().filter(|slice| self.kernel.is_open(lane, *slice));
+        let slice = u32::try_from(partition).ok().filter(|slice| self.kernel.is_open(source, *slice));
         let slice = slice
             .ok_or_else(|| format!("slice {partition} of {topic} is not open; call open, then restore"))?;
-        Ok((lane, index, slice))
+        Ok((source, index, slice))
     }
 }
 

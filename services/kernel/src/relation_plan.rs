@@ -93,6 +93,15 @@ pub struct ReconcilePlan {
 }
 
 impl RelationPlan {
+    /// The step's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Join(join) => &join.name,
+            Self::Reconcile(reconcile) => &reconcile.name,
+        }
+    }
+
     /// The sides, the left one first.
     #[must_use]
     pub fn sides(&self) -> Vec<&SidePlan> {

@@ -301,6 +301,12 @@ impl Store {
         None
     }
 
+    /// The first clock at which an entry is due.
+    #[must_use]
+    pub const fn due_at(&self, append_ms: i64) -> i64 {
+        append_ms.saturating_add(self.window_ms).saturating_add(1)
+    }
+
     /// Passes what `due` gave.
     pub const fn pass(&mut self, place: Place) {
         self.passed = Place { arena: place.arena, entry: place.entry + 1 };

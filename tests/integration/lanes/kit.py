@@ -123,7 +123,7 @@ class Bed:
     @cached_property
     def encoder(self) -> Encoder:
         with self.stack.registry() as registry:
-            return Encoder(self.plan.source.schema, registry.latest(f"{self.contract}-value").id)
+            return Encoder(self.plan.inputs[0].schema, registry.latest(f"{self.contract}-value").id)
 
     @contextmanager
     def publisher(self, party: str = "dxy") -> Iterator[KafkaProducer]:

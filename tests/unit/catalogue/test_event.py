@@ -7,6 +7,7 @@ import io
 import json
 import time
 import uuid
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -241,3 +242,23 @@ def test_ten_thousand_events_are_checked_in_a_second(validator: EventValidator) 
     for _ in range(10_000):
         validator.check(EVENT)
     assert time.perf_counter() - begin < 1.5
+
+
+def test_a_code_with_a_wrong_check_character_is_refused_and_a_sensitive_one_not_shown() -> None:
+    catalogue = load(Path(__file__).parents[3] / "schemas")
+    topic = "market.merchant"
+    example = catalogue.root / "examples" / topic / "examples.jsonl"
+    event = json.loads(example.read_text(encoding="utf-8").splitlines()[0])
+    schema = catalogue.events[topic]
+    sensitive = replace(
+        schema, fields=tuple(replace(one, level=3) if one.name == "uscc" else one for one in schema.fields)
+    )
+    good = EventValidator(catalogue.topics[topic], schema, catalogue.codes)
+    good.check(event)
+    slip = event | {"uscc": event["uscc"][:-1] + "0"}
+    for validator, found in (
+        (good, r"uscc: '91110105MA00008830' ends in 0, its check character by GB 32100 is X"),
+        (EventValidator(catalogue.topics[topic], sensitive, catalogue.codes), "uscc: a USCC whose check characters"),
+    ):
+        with pytest.raises(EventRefused, match=found):
+            validator.check(slip)

@@ -84,7 +84,7 @@ CASES = [
     Broken(FEED, "goods: report.goods\n", "goods: {of: report.goods, mask: hide}\n", "value", "hide", "'token'"),
     Broken(FEED, "approved_on: 2026-01-01", "approved_on: 20260101", "value", "grant", "written as 2020-02-01"),
     Broken(FEED, "expires_on: 2036-01-01", "expires_on: 2020-01-01", "value", "grant", "`expires_on` '2020-01-01';"),
-    Broken(FEED, "corrections: independent", "corrections: follow", "value", "corrections", "'independent'"),
+    Broken(FEED, "corrections: independent", "corrections: maybe", "value", "corrections", "'independent' or 'follow'"),
     # Names and references
     Broken(PARTY, "party: jd", "party: jdd", "name", "party: jdd", "'jd', as the file's path says"),
     Broken(ALL_PRICES, "consumer: watch", "consumer: cdc", "name", "consumer", "'watch', as the file's path says"),
@@ -102,6 +102,7 @@ CASES = [
     attribute(('"classification": 2, ', ""), "classification", "pieces", "`classification` is missing"),
     attribute(("n\": 2", "n\": 5"), "classification", "pieces", "1, 2, 3 or 4"),
     attribute(('"identifies": "none", ', ""), "classification", "pieces", "`identifies` is missing"),
+    attribute(('"identifies"', '"identifier": "uscc", "identifies"'), "avro", "pieces", "identifier on a string"),
     attribute(("\"none\"", "\"maybe\""), "classification", "pieces", "'quasi'"),
     Broken(EVENT, '"doc": "Pieces on offer."', '"doc": ""', "value", '"doc": ""', "at least 1 character"),
     attribute(("generalise", "generalize"), "key", "generalize", "did you mean `generalise`?"),

@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from confluent_kafka import OFFSET_INVALID, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_INVALID, KafkaError, KafkaException, Message, TopicPartition
+
+from gebus.lanes.errors import SourceGone
 
 Place = tuple[str, int]
 OPEN, COMMITTED, ABORTED = "open", "committed", "aborted"
@@ -76,6 +78,7 @@ class FakeKafka:
         self.after: Fault = lambda _: None
         """The same after the step has happened: the client does not learn of it."""
         self.room = 10**9
+        self.deleted: set[str] = set()
 
     def append(self, place: Place, value: bytes | None, **also: Any) -> None:
         self.log[place].append(Record(value, timestamp=self.clock.now_ms(), **also))
@@ -138,10 +141,11 @@ class FakeProducer:
         )
         self.queued += 1
 
-    def produce_batch(self, topic: str, messages: list[dict[str, Any]]) -> int:
+    def produce_batch(self, topic: str, messages: list[dict[str, Any]], **where: int) -> int:
         for index, message in enumerate(messages):
+            assert "partition" not in message, "the real one does not heed it"
             try:
-                self.produce(topic, **message)
+                self.produce(topic, **message, **where)
             except BufferError:
                 for rest in messages[index:]:
                     rest["_error"] = KafkaError(KafkaError._QUEUE_FULL)
@@ -257,8 +261,9 @@ class FakeConsumer:
         self.incremental_assign(partitions)
 
     def incremental_assign(self, partitions: list[TopicPartition]) -> None:
-        for place in _places(partitions):
-            self.next[place] = self.kafka.committed.get(place, 0)
+        for partition in partitions:
+            assert partition.offset == OFFSET_BEGINNING, "the client is told where to begin"
+            self.next[partition.topic, partition.partition] = 0
 
     def incremental_unassign(self, partitions: list[TopicPartition]) -> None:
         for place in _places(partitions):
@@ -280,11 +285,7 @@ class FakeConsumer:
         self.paused.update(_places(partitions))
 
     def resume(self, partitions: list[TopicPartition]) -> None:
-        # What is assigned while a transaction is undecided begins where the group stands once it is decided.
-        for place in _places(partitions):
-            self.paused.discard(place)
-            if place not in self.seen and place in self.kafka.committed:
-                self.next[place] = max(self.next[place], self.kafka.committed[place])
+        self.paused.difference_update(_places(partitions))
 
     def seek(self, partition: TopicPartition) -> None:
         place = (partition.topic, partition.partition)
@@ -316,6 +317,26 @@ def _message(place: Place, offset: int, record: Record) -> Message:
     )  # fmt: skip
 
 
+class FakeEnds:
+    """Answers at the third look with the ends as they were when it was asked, for topics that are there."""
+
+    def __init__(self, kafka: FakeKafka) -> None:
+        self.kafka = kafka
+        self.questions: list[dict[Place, int]] = []
+        self.looks = 0
+
+    def ask(self, places: Iterable[Place]) -> None:
+        missing = [place[0] for place in places if place[0] in self.kafka.deleted]
+        if missing:
+            raise SourceGone(missing[0])
+        self.questions.append({place: len(self.kafka.log[place]) for place in places})
+        self.looks = 0
+
+    def answer(self) -> dict[Place, int] | None:
+        self.looks += 1
+        return self.questions[-1] if self.looks > 2 else None
+
+
 class FakeClients:
     """Opens fakes, gives each new member of the group all of `places`, and remembers what it opened."""
 
@@ -324,10 +345,11 @@ class FakeClients:
         self.sources: list[FakeConsumer] = []
         self.readers: list[FakeConsumer] = []
         self.producers: list[FakeProducer] = []
+        self.asked: list[FakeEnds] = []
 
     def source_consumer(self, slot: int) -> FakeConsumer:
         self.kafka.generation += 1
-        consumer = FakeConsumer(self.kafka)
+        consumer = FakeConsumer(self.kafka, tells_end=True)
         consumer.give(self.places)
         self.sources.append(consumer)
         return consumer
@@ -339,3 +361,7 @@ class FakeClients:
     def producer(self, slot: int) -> FakeProducer:
         self.producers.append(FakeProducer(self.kafka, f"gebus.lanes.{slot}"))
         return self.producers[-1]
+
+    def ends(self) -> FakeEnds:
+        self.asked.append(FakeEnds(self.kafka))
+        return self.asked[-1]

@@ -96,7 +96,7 @@ def test_nothing_is_collected_while_nobody_asks(bench: Bench) -> None:
 
     def new():  # a kernel that tells when it is asked
         kernel = original()
-        kernel.accounts = lambda: asked.append("accounts") or []  # type: ignore[func-returns-value]
+        kernel.state_size = lambda: asked.append("state") or []  # type: ignore[func-returns-value]
         return kernel
 
     bench.kernels.new = new  # type: ignore[method-assign]

@@ -55,7 +55,9 @@ class Stage:
 
     @property
     def source_topics(self) -> list[str]:
-        return [topic for lane in self.lanes for topic in lane.source.topics]
+        return sorted(
+            {topic for lane in self.lanes for part in lane.inputs if not part.internal for topic in part.topics}
+        )
 
     def has_begun(self) -> bool:
         """Whether the lanes have committed anything."""
