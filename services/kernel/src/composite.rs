@@ -35,9 +35,9 @@ impl<'a> Envelope<'a> {
     #[must_use]
     pub fn read(record: &'a [u8]) -> Self {
         let mut position = 0;
-        let mut text = |position: &mut usize| read_span(record, position).unwrap_or_default();
+        let text = |position: &mut usize| read_span(record, position).unwrap_or_default();
         let (event_id, entity_id) = (text(&mut position), text(&mut position));
-        let mut long = |position: &mut usize| read_long(record, position).unwrap_or_default();
+        let long = |position: &mut usize| read_long(record, position).unwrap_or_default();
         let revision = long(&mut position);
         let retracted = text(&mut position) == b"RETRACTED";
         let (occurred_at, published_at) = (long(&mut position), long(&mut position));
@@ -53,7 +53,9 @@ pub struct Parts(Vec<u8>);
 impl Parts {
     pub fn of(&mut self, parts: &[&[u8]]) -> &mut Self {
         self.0.clear();
-        parts.iter().for_each(|part| self.add(part));
+        for part in parts {
+            self.add(part);
+        }
         self
     }
 
@@ -201,8 +203,14 @@ pub fn write_blank(schema: &Schema, node: NodeId, depth: usize, out: &mut Vec<u8
     }
     match &schema.nodes[node] {
         Node::Null => {}
-        Node::Boolean | Node::Int | Node::Long | Node::Bytes | Node::String => out.push(0),
-        Node::Enum { .. } | Node::Array(_) | Node::Map(_) => out.push(0),
+        Node::Boolean
+        | Node::Int
+        | Node::Long
+        | Node::Bytes
+        | Node::String
+        | Node::Enum { .. }
+        | Node::Array(_)
+        | Node::Map(_) => out.push(0),
         Node::Float => out.extend_from_slice(&[0; 4]),
         Node::Double => out.extend_from_slice(&[0; 8]),
         Node::Fixed { size, .. } => out.resize(out.len() + (*size).min(1 << 20) as usize, 0),

@@ -7,9 +7,6 @@ pub const MATCHED: u8 = 2;
 /// Its Kafka key is another text than the relation's key.
 pub const EXPLICIT: u8 = 4;
 
-/// The bytes of a value beside the key and the record.
-pub const KEPT_HEAD: usize = 5;
-
 /// A value: flags, the Kafka key where it is needed later, the kept fields of the record.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Kept<'a> {

@@ -248,10 +248,14 @@ impl Reconcile {
         let number = emission.number.to_string();
         let text = state.arrival.text;
         let event = bench.parts.of(&[&self.step, text, number.as_bytes(), winner.event_id]);
-        loser.into_iter().for_each(|loser| event.add(loser.source));
+        if let Some(loser) = loser {
+            event.add(loser.source);
+        }
         let event = hex(event.digest());
         let entity = bench.parts.of(&[&self.step, text]);
-        loser.into_iter().for_each(|loser| entity.add(loser.source));
+        if let Some(loser) = loser {
+            entity.add(loser.source);
+        }
         let entity = hex(entity.digest());
         let derived = Envelope {
             event_id: &event,

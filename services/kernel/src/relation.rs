@@ -88,6 +88,7 @@ pub struct Relation {
     /// By side: the relation's key of a record.
     keys: Vec<TextKey>,
     schema: Schema,
+    /// Of what the entries of its state mean.
     fingerprint: u64,
     tables: Vec<String>,
     within_ms: i64,
@@ -178,12 +179,6 @@ impl Relation {
     #[must_use]
     pub const fn schema(&self) -> &Schema {
         &self.schema
-    }
-
-    /// Of what the entries of its state mean.
-    #[must_use]
-    pub const fn fingerprint(&self) -> u64 {
-        self.fingerprint
     }
 
     #[must_use]

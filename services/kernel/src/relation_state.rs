@@ -63,14 +63,4 @@ impl RelationState {
         self.stores[number].restore(delta);
         Ok(true)
     }
-
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.stores.iter().map(Store::len).sum()
-    }
-
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.stores.iter().map(Store::bytes).sum()
-    }
 }

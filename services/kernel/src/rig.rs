@@ -268,6 +268,12 @@ impl Rig {
         state
     }
 
+    /// The entries and the bytes of its state.
+    pub fn size(&self) -> (usize, usize) {
+        let sizes = self.state.tables().map(|(_, store)| (store.len(), store.bytes()));
+        sizes.fold((0, 0), |sum, size| (sum.0 + size.0, sum.1 + size.1))
+    }
+
     pub fn deltas(&self) -> Vec<(String, Vec<Vec<u8>>)> {
         owned(self.state.deltas())
     }

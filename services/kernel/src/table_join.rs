@@ -115,7 +115,7 @@ impl TableJoin {
     }
 
     /// The row that holds for a left record.
-    fn choose<'a>(&self, rows: &'a Store, sorted: &[(i64, Place)], left: &Envelope<'_>) -> Option<Row<'a>> {
+    fn choose<'a>(rows: &'a Store, sorted: &[(i64, Place)], left: &Envelope<'_>) -> Option<Row<'a>> {
         let end = sorted.partition_point(|(occurred, _)| *occurred <= left.occurred_at);
         let (_, place) = sorted.get(end.checked_sub(1)?)?;
         let entry = rows.at(*place)?;
@@ -133,7 +133,7 @@ impl TableJoin {
         let [lefts, rows] = stores;
         let (key, now) = (arrival.key, arrival.append_ms);
         self.rows(rows, key, now, bench);
-        let row = self.choose(rows, &bench.rows, &arrival.envelope);
+        let row = Self::choose(rows, &bench.rows, &arrival.envelope);
         if row.is_some() || self.alone {
             let records = [Some(arrival.record), row.map(|row| row.record)];
             let revision = Some(arrival.envelope.revision);
@@ -221,29 +221,17 @@ impl TableJoin {
         }
         let mut answer = earlier.map(|(answer, _)| answer).unwrap_or_default();
         self.rows(rows, key, now, bench);
-        let row = self.choose(rows, &bench.rows, &arrival.envelope);
+        let row = Self::choose(rows, &bench.rows, &arrival.envelope);
         let stands = !arrival.withdraws && (row.is_some() || self.alone);
         if stands || answer.is(OUT) {
             let records = [Some(arrival.record), row.map(|row| row.record)];
-            let joint = self.emission(answer, records, !stands, &[]);
+            let joint = emission(answer, records, !stands, &[]);
             self.frame.write(&joint, &mut bench.parts, made);
             answer = answer.emitted(row.map(|row| row.identity).filter(|_| stands), !stands);
         }
         write_left(answer, arrival, &mut bench.value);
         lefts.put(key, arrival.identity, now, &bench.value);
         if arrival.withdraws { Taken::Withdrawn } else { Taken::Stored }
-    }
-
-    /// The next composite of a followed left record.
-    fn emission<'a>(
-        &self,
-        answer: Answer,
-        records: [Option<&'a [u8]>; 2],
-        retracted: bool,
-        key: &'a [u8],
-    ) -> Joint<'a> {
-        let number = (answer.number > 0).then_some(answer.number);
-        Joint { records, revision: Some(answer.number), number, retracted, key }
     }
 
     /// A followed row: every left record whose row it is, was, or becomes is told again.
@@ -301,7 +289,7 @@ impl TableJoin {
         if kept.is(MARKER) {
             return;
         }
-        let row = self.choose(rows, &bench.rows, &Envelope::read(kept.record));
+        let row = Self::choose(rows, &bench.rows, &Envelope::read(kept.record));
         let had = answer.is(ROW) && answer.row == arrival.identity;
         if !had && row.is_none_or(|row| row.identity != arrival.identity) {
             return;
@@ -312,11 +300,17 @@ impl TableJoin {
         }
         let key = key_of(&kept, arrival);
         let right = row.map(|row| row.record).or_else(|| (!stands).then_some(arrival.record));
-        let joint = self.emission(answer, [Some(kept.record), right], !stands, key);
+        let joint = emission(answer, [Some(kept.record), right], !stands, key);
         self.frame.write(&joint, &mut bench.parts, made);
         let answer = answer.emitted(row.map(|row| row.identity), !stands);
         lefts.patch(place, &answer.bytes());
     }
+}
+
+/// The next composite of a followed left record.
+fn emission<'a>(answer: Answer, records: [Option<&'a [u8]>; 2], retracted: bool, key: &'a [u8]) -> Joint<'a> {
+    let number = (answer.number > 0).then_some(answer.number);
+    Joint { records, revision: Some(answer.number), number, retracted, key }
 }
 
 /// The left record's own key, where the row came under another.

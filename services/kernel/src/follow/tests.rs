@@ -1,52 +1,43 @@
-use super::{Decision, decide, fits, forget, remember};
-use crate::store::{MOST_VALUE, Store};
+use super::{Held, MOST_PART, held, hold, write_tail};
+use crate::store::Store;
 
 const WINDOW: i64 = 8_000;
 
-fn table() -> Store {
-    let mut table = Store::new(WINDOW);
-    remember(&mut table, 1, 3, 0, b"tail", &mut Vec::new());
-    table
+fn tail(store: &Store, clock_ms: i64) -> Vec<u8> {
+    let mut out = Vec::new();
+    write_tail(store, 1, clock_ms, &mut out);
+    out
 }
 
 #[test]
-fn a_higher_revision_that_stands_is_delivered() {
-    let table = table();
-    assert_eq!(decide(&table, 2, 0, true, 1), Decision::Deliver, "an entity that is not remembered");
-    assert_eq!(decide(&table, 1, 4, true, 1), Decision::Deliver);
-    for revision in [3, 2, i64::MIN] {
-        assert_eq!(decide(&table, 1, revision, true, 1), Decision::Filter);
+fn it_remembers_the_revision_and_what_the_consumer_got() {
+    let mut store = Store::new(WINDOW);
+    assert_eq!(held(&store, 1, 0), None);
+    hold(&mut store, 1, 0, 3, Some(b"tail"));
+    assert_eq!(held(&store, 1, WINDOW), Some(Held { revision: 3, delivered: true }));
+    assert_eq!(tail(&store, WINDOW), b"tail");
+    assert_eq!(held(&store, 1, WINDOW + 1), None);
+    hold(&mut store, 1, 5, 4, Some(b""));
+    assert_eq!((held(&store, 1, 5), tail(&store, 5)), (Some(Held { revision: 4, delivered: true }), vec![]));
+}
+
+#[test]
+fn of_what_was_taken_back_the_revision_alone_is_left() {
+    let mut store = Store::new(WINDOW);
+    hold(&mut store, 1, 0, 3, Some(&vec![7; 2 * MOST_PART + 5]));
+    hold(&mut store, 1, 1, 4, None);
+    assert_eq!(held(&store, 1, 1), Some(Held { revision: 4, delivered: false }));
+    assert_eq!((tail(&store, 1), store.len()), (vec![], 1));
+}
+
+#[test]
+fn a_long_tail_is_remembered_whole_and_replaced_whole() {
+    let mut store = Store::new(WINDOW);
+    for length in [3 * MOST_PART + 1, MOST_PART, 10, 2 * MOST_PART] {
+        let value: Vec<u8> = (0..length).map(|number| number as u8).collect();
+        hold(&mut store, 1, 0, 0, Some(&value));
+        assert!(tail(&store, 0) == value, "{length}");
+        assert_eq!(store.len(), length.div_ceil(MOST_PART));
     }
-}
-
-#[test]
-fn what_stands_no_longer_is_taken_back_with_what_the_consumer_has() {
-    let table = table();
-    assert_eq!(decide(&table, 1, 4, false, 1), Decision::Retract(b"tail"));
-    assert_eq!(decide(&table, 1, 3, false, 1), Decision::Filter, "an old revision takes nothing back");
-    assert_eq!(decide(&table, 2, 4, false, 1), Decision::Filter, "the consumer has nothing of it");
-}
-
-#[test]
-fn what_was_taken_back_leaves_its_revision() {
-    let mut table = table();
-    forget(&mut table, 1, 4, 1, &mut Vec::new());
-    assert_eq!(decide(&table, 1, 5, false, 2), Decision::Filter, "it is taken back once");
-    assert_eq!(decide(&table, 1, 4, true, 2), Decision::Filter);
-    assert_eq!(decide(&table, 1, 5, true, 2), Decision::Deliver);
-    assert_eq!(table.len(), 1);
-}
-
-#[test]
-fn it_remembers_for_its_window() {
-    let table = table();
-    assert_eq!(decide(&table, 1, 4, false, WINDOW), Decision::Retract(b"tail"));
-    assert_eq!(decide(&table, 1, 4, false, WINDOW + 1), Decision::Filter);
-    assert_eq!(decide(&table, 1, 0, true, WINDOW + 1), Decision::Deliver);
-}
-
-#[test]
-fn a_tail_has_a_limit() {
-    assert!(fits(&[0; 1_000]));
-    assert!(!fits(&vec![0; MOST_VALUE]));
+    assert!(store.deltas("t", 1).iter().all(|delta| delta.len() < 512 * 1024));
 }

@@ -226,10 +226,10 @@ fn beyond_most_records_of_a_key_nothing_is_stored_and_nothing_made() {
     for number in 0..5 {
         assert_eq!(rig.makes(0, &event("t", &format!("e{number}"), 0), 1).len(), 1);
     }
-    let len = rig.state.len();
+    let len = rig.size().0;
     assert_eq!(rig.offer(0, &event("t", "e9", 0), 2), (Taken::TooMany, vec![]));
     assert_eq!(rig.offer(0, &event("t", "e9", 0).retracted(), 2), (Taken::TooMany, vec![]));
-    assert_eq!((rig.state.len(), rig.makes(1, &event("s2", "c", 0), 3).len()), (len, 5));
+    assert_eq!((rig.size().0, rig.makes(1, &event("s2", "c", 0), 3).len()), (len, 5));
     assert_eq!(rig.makes(0, &event("t", "e0", 1), 4).len(), 2, "a revision is not one more");
     assert_eq!(rig.makes(0, &event("t", "e9", 0), 2 + WITHIN).len(), 1, "the old ones are forgotten");
 }
@@ -243,8 +243,8 @@ fn one_key_a_million_times_stays_bounded() {
         assert_eq!(taken, if number < 10 { Taken::Stored } else { Taken::TooMany });
         rig.state.commit();
     }
-    assert_eq!(rig.state.len(), 10);
-    assert!(rig.state.bytes() < 100_000, "{}", rig.state.bytes());
+    assert_eq!(rig.size().0, 10);
+    assert!(rig.size().1 < 100_000, "{}", rig.size().1);
 }
 
 #[test]
@@ -264,7 +264,7 @@ fn what_is_kept_of_a_record_has_a_limit() {
     let mut large = event("t1", "a", 0);
     large.region = Box::leak("1".repeat(460 * 1024).into_boxed_str());
     assert_eq!(rig.offer(0, &large, 0), (Taken::TooLarge, vec![]));
-    assert_eq!(rig.state.len(), 0);
+    assert_eq!(rig.size().0, 0);
 }
 
 #[test]

@@ -50,7 +50,7 @@ fn a_plan_that_does_not_fit_is_refused_with_what_was_found() {
 #[test]
 fn the_fingerprint_tells_forms_apart_but_not_windows() {
     let base = join("each-pair", "wait", false);
-    let of = |plan: &Value| compile(plan).map(|relation| relation.fingerprint());
+    let of = |plan: &Value| compile(plan).map(|relation| relation.fingerprint);
     let with = |name: &str, value: Value| {
         let mut plan = base.clone();
         plan[name] = value;

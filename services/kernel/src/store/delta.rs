@@ -3,7 +3,7 @@
 use crate::fingerprint::other_form;
 
 /// The version of a store's delta; a reader that does not know it must not guess. Lower ones are deduplicate's.
-pub const STORE_VERSION: u8 = 3;
+const STORE_VERSION: u8 = 3;
 /// Where one delta ends and the next begins, so that each with its last change stays below 512 KiB.
 const FULL: usize = 60 * 1024;
 /// The largest value that a store may be given.
@@ -58,7 +58,9 @@ impl Writer {
         }
     }
 
-    pub fn finish(self) -> Vec<Vec<u8>> {
+    /// The records; none if there was no change.
+    pub fn finish(mut self) -> Vec<Vec<u8>> {
+        self.records.retain(|record| record.len() > self.head.len());
         self.records
     }
 }

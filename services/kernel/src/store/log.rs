@@ -39,9 +39,6 @@ impl Store {
     /// transaction is open.
     #[must_use]
     pub fn dump(&self, table: &str, fingerprint: u64) -> Vec<Vec<u8>> {
-        if self.live == 0 {
-            return Vec::new();
-        }
         let mut writer = Writer::new(table, fingerprint);
         self.write_from(Place { arena: self.first, entry: 0 }, &mut writer);
         writer.finish()

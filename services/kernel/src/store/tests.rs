@@ -154,6 +154,9 @@ fn a_rollback_leaves_exactly_what_was_committed() {
     }
     store.rollback();
     assert_eq!((store.len(), store.changed(), store.deltas("t", 1).len()), (5_000, false, 0));
+    store.remove(7, 99_999);
+    assert_eq!((store.changed(), store.deltas("t", 1).len()), (true, 0), "nothing came of it");
+    store.commit();
     assert_eq!(store.dump("t", 1), before.0);
     store.put(1, 1, 9_000, b"after");
     store.commit();

@@ -72,7 +72,7 @@ fn an_independent_left_record_may_be_told_alone_at_once() {
     let mut rig = rig("latest", "left", false);
     assert_eq!(rig.makes(LEFT, &event("l1", "a", 0), 0), ["ASSERTED 0 l1 -"]);
     assert_eq!(rig.makes(RIGHT, &event("r1", "p", 0), 1), NONE);
-    assert_eq!(rig.state.len(), 1, "it is not remembered");
+    assert_eq!(rig.size().0, 1, "it is not remembered");
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn beyond_most_nothing_is_stored_on_either_side() {
         assert_eq!(rig.offer(side, &event("n", "n", 0), 1), (Taken::TooMany, vec![]));
         assert_eq!(rig.offer(side, &event("n", "0", 1), 1).0, Taken::Stored);
     }
-    assert_eq!(rig.state.len(), 10);
+    assert_eq!(rig.size().0, 10);
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn newest_rows_alone_take_one_place() {
     for number in 0..20 {
         assert_eq!(rig.offer(RIGHT, &event(&number.to_string(), "p", 0), 0).0, Taken::Stored);
     }
-    assert_eq!(rig.state.len(), 1);
+    assert_eq!(rig.size().0, 1);
 }
 
 #[test]
