@@ -59,13 +59,22 @@ class Stage:
             {topic for lane in self.lanes for part in lane.inputs if not part.internal for topic in part.topics}
         )
 
+    @property
+    def internal_topics(self) -> list[str]:
+        """What lanes write for other lanes."""
+        return sorted({topic for lane in self.lanes for part in lane.inputs if part.internal for topic in part.topics})
+
     def has_begun(self) -> bool:
         """Whether the lanes have committed anything."""
         return bool(self.admin.committed(GROUP))
 
     def wait_until_taken(self, timeout: float) -> None:
-        """Wait until the lanes have taken every record that the sources hold now."""
-        ends = self.admin.ends(self.source_topics)
+        """Wait until the lanes have taken every record that the sources hold now, and what they made of those."""
+        for topics in (self.source_topics, self.internal_topics):
+            self._wait_until_taken(topics, timeout)
+
+    def _wait_until_taken(self, topics: list[str], timeout: float) -> None:
+        ends = self.admin.ends(topics)
         behind = dict(ends)
 
         def caught_up() -> bool:
