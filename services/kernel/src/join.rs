@@ -210,7 +210,7 @@ impl EachPair {
                 }
                 let joint = Joint { records, key: kept.key, ..Joint::default() };
                 self.frame.write(&joint, &mut bench.parts, made);
-                made.due.push((side, store.due_at(entry.append_ms)));
+                made.due.push((side, store.over_at(entry.append_ms)));
                 store.remove(key, identity);
             }
             store.pass(place);

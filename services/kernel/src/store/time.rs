@@ -27,10 +27,10 @@ impl Store {
         None
     }
 
-    /// The first clock at which an entry is due.
+    /// When the time of an entry is over.
     #[must_use]
-    pub const fn due_at(&self, append_ms: i64) -> i64 {
-        append_ms.saturating_add(self.window_ms).saturating_add(1)
+    pub const fn over_at(&self, append_ms: i64) -> i64 {
+        append_ms.saturating_add(self.window_ms)
     }
 
     /// Passes what `due` gave.
