@@ -236,13 +236,11 @@ class Topology:
 
     def run(self, limit: int | None = None) -> None:
         """Take everything that waits, commit after each batch; what is blocked stays."""
-        while True:
-            before, copies = len(self._waiting), len(self.committed.copies)
+        done = -1
+        while done != len(self.committed.script) + len(self.committed.copies):
+            done = len(self.committed.script) + len(self.committed.copies)
             self.step(limit)
             self.commit()
-            copied = len(self.committed.copies) - copies
-            if not self._waiting or len(self._waiting) == before + copied:
-                return
 
     def delivered(self, feed: str) -> list[Mapping[str, Any]]:
         """The committed records of a feed, in order."""

@@ -116,13 +116,13 @@ def _topics(result: Result, lines: box.Box | None) -> Table:
 
 
 def _feeds(result: Result, lines: box.Box | None) -> Table:
-    columns = ("feed", ">tier", ">taken", ">more", ">delivered", ">duplicate", ">filtered", ">waiting", ">withheld")
-    columns += (">dead", ">received", "by hand")
+    numbers = "tier taken more delivered duplicate filtered waiting withheld dead received"
+    columns = ("feed", *(f">{name}" for name in numbers.split()), "by hand")
     table = _table(f"What came out, and why the rest did not ({_TIERS})", lines, *columns)
     for account in result.verdict.feeds:
         lane = account.lane
-        numbers = (lane.taken, lane.more, lane.delivered, lane.duplicate, lane.filtered, lane.waiting, lane.withheld)
-        cells = map(str, (*numbers, lane.dead, account.received))
+        counts = (lane.taken, lane.more, lane.delivered, lane.duplicate, lane.filtered, lane.waiting, lane.withheld)
+        cells = map(str, (*counts, lane.dead, account.received))
         table.add_row(account.feed, str(account.tier), *cells, account.words)
     return table
 
