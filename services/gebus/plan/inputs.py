@@ -29,6 +29,9 @@ class Input:
     how: Literal["as it is", "rekeyed", "broadcast"]
     key: tuple[str, ...]
     partitions: int
+    moves: bool = False
+    """Whether it is told under the old key too when a revision has another. Such an input has a name of its own: a
+    feed that takes each event on its own must get the same whether or not another feed follows corrections."""
 
     @property
     def name(self) -> str:
@@ -36,7 +39,8 @@ class Input:
             case "as it is":
                 return self.contract.topic
             case "rekeyed":
-                return f"{self.contract.topic}.by.{'.'.join(self.key)}.{self.partitions}"
+                name = f"{self.contract.topic}.by.{'.'.join(self.key)}.{self.partitions}"
+                return f"{name}.moves" if self.moves else name
             case "broadcast":
                 return f"{self.contract.topic}.to-all.{self.partitions}"
 
@@ -94,11 +98,17 @@ def inputs_of(feed: Feed, catalogue: Catalogue) -> Mapping[str, Input]:
         match step:
             case JoinStep(join=join):
                 left, right = contracts[join.left], contracts[join.right]
-                inputs = dict(zip((join.left, join.right), _joined(join, left, right), strict=True))
+                inputs = dict(
+                    zip(
+                        (join.left, join.right),
+                        _joined(join, left, right, moves=feed.corrections == "follow"),
+                        strict=True,
+                    )
+                )
             case ReconcileStep(reconcile=reconcile):
                 contract = contracts[reconcile.of]
                 if not set(contract.key) <= set(reconcile.key):
-                    inputs = {reconcile.of: Input(contract, "rekeyed", reconcile.key, contract.partitions)}
+                    inputs = {reconcile.of: Input(contract, "rekeyed", reconcile.key, contract.partitions, moves=True)}
     name = lane_name(inputs)
     if len(name) > _LONGEST:
         raise Refusal(
@@ -120,7 +130,7 @@ def joined_on(join: Join, left: TopicContract, right: TopicContract) -> tuple[st
     return next(keys, join.on)
 
 
-def _joined(join: Join, left: TopicContract, right: TopicContract) -> tuple[Input, Input]:
+def _joined(join: Join, left: TopicContract, right: TopicContract, *, moves: bool) -> tuple[Input, Input]:
     if join.broadcast == "left":
         return Input(left, "broadcast", left.key, right.partitions), as_it_is(right)
     if join.broadcast == "right":
@@ -130,7 +140,7 @@ def _joined(join: Join, left: TopicContract, right: TopicContract) -> tuple[Inpu
     if together and set(left.key) <= set(on):
         return as_it_is(left), as_it_is(right)
     if left.key == on:
-        return as_it_is(left), Input(right, "rekeyed", on, left.partitions)
+        return as_it_is(left), Input(right, "rekeyed", on, left.partitions, moves)
     if right.key == on:
-        return Input(left, "rekeyed", on, right.partitions), as_it_is(right)
-    return Input(left, "rekeyed", on, left.partitions), Input(right, "rekeyed", on, left.partitions)
+        return Input(left, "rekeyed", on, right.partitions, moves), as_it_is(right)
+    return Input(left, "rekeyed", on, left.partitions, moves), Input(right, "rekeyed", on, left.partitions, moves)

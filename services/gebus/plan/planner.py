@@ -131,8 +131,8 @@ def _gathered(catalogue: Catalogue, origins: Mapping[str, Origin]) -> tuple[dict
 
 
 def _moves(part: Input, plans: Sequence[FeedPlan]) -> int | None:
-    """How long a feed of these needs to hear that an entity has another key now; a copy to all needs no such word."""
-    if part.how == "broadcast":
+    """How long the feeds of a lane need to hear that an entity has another key now; None where none does."""
+    if not part.moves:
         return None
     relations = [plan.relation for plan in plans if plan.relation is not None]
     windows = [one.within_ms for one in relations if isinstance(one, ReconcilePlan) or one.follow]
@@ -149,6 +149,8 @@ def _lane(
         tables=tables,
         feeds=tuple(plans),
         rekeys=tuple(part.rekey(0, moves_ms) for _, (part, moves_ms) in sorted(lane.rekeys.items())),
-        ordered=any(part.internal for part in lane.inputs)
+        # The order of a copied input is the order in which it was copied, so that must not depend on timing either.
+        ordered=bool(lane.rekeys)
+        or any(part.internal for part in lane.inputs)
         or any(plan.relation is not None or plan.follow_ms is not None for plan in plans),
     )

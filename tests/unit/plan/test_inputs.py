@@ -48,7 +48,7 @@ def test_a_side_of_another_key_is_rekeyed_to_the_partitions_of_the_other() -> No
 
 def test_the_lane_of_the_contract_writes_the_copy_though_it_has_no_feed() -> None:
     own = by_name(joined(join(), OUT))["travel.seat"]
-    assert (own.feeds, own.partitions, own.ordered) == ((), 2, False)
+    assert (own.feeds, own.partitions, own.ordered) == ((), 2, True)
     assert json.loads(own.to_kernel())["rekeys"] == [
         {
             "name": REKEYED,
@@ -62,7 +62,7 @@ def test_the_lane_of_the_contract_writes_the_copy_though_it_has_no_feed() -> Non
     ]
 
 
-def test_a_copy_is_shared_and_remembers_moves_as_long_as_the_longest_follower() -> None:
+def test_followers_share_a_copy_that_remembers_moves_as_long_as_the_longest_of_them() -> None:
     feeds = [
         joined(join(), OUT, name="a"),
         joined(join(within="3d"), OUT, name="b", corrections="follow"),
@@ -70,10 +70,12 @@ def test_a_copy_is_shared_and_remembers_moves_as_long_as_the_longest_follower() 
         reconciled(ROW, name="plain"),
     ]
     plans = by_name(*feeds)
-    (copy,) = plans["travel.seat"].rekeys
-    assert copy.moves_ms == FOURTEEN_DAYS
+    plain, following = plans["travel.seat"].rekeys
+    assert (plain.name, plain.moves_ms) == (REKEYED, None)
+    assert (following.name, following.moves_ms) == (f"{REKEYED}.moves", FOURTEEN_DAYS)
     assert [plan.name for plan in plans["travel.seat"].feeds] == ["cdc/plain"]
-    assert len(plans[f"health.case_trip-{REKEYED}"].feeds) == 3
+    assert [plan.name for plan in plans[f"health.case_trip-{REKEYED}"].feeds] == ["cdc/a"]
+    assert [plan.name for plan in plans[f"health.case_trip-{REKEYED}.moves"].feeds] == ["cdc/b", "cdc/c"]
 
 
 def test_contracts_of_one_key_and_as_many_partitions_meet_as_they_are() -> None:
@@ -135,9 +137,9 @@ def test_a_reconcile_whose_key_holds_the_contract_key_lives_in_its_lane() -> Non
 
 def test_a_reconcile_by_other_fields_is_rekeyed_and_hears_of_moves() -> None:
     plans = by_name(reconciled(reconcile(key=("carrier_no",)), ROW))
-    assert list(plans) == ["travel.seat", "travel.seat.by.carrier_no.2"]
+    assert list(plans) == ["travel.seat", "travel.seat.by.carrier_no.2.moves"]
     assert plans["travel.seat"].rekeys[0].moves_ms == 90 * 86_400_000
-    assert plans["travel.seat.by.carrier_no.2"].feeds[0].source == 0
+    assert plans["travel.seat.by.carrier_no.2.moves"].feeds[0].source == 0
 
 
 def test_following_corrections_alone_makes_a_lane_ordered() -> None:

@@ -239,12 +239,13 @@ def explained(feed: Feed) -> str:
 def test_explain_says_what_is_rekeyed_and_what_a_join_keeps() -> None:
     text = explained(joined(deduplicate("trip", "event_id"), join(), OUT, corrections="follow"))
     for line in (
-        "  lane       health.case_trip-travel.seat.by.carrier_no.service_date.4, 4 slices, its records taken in "
+        "  lane       health.case_trip-travel.seat.by.carrier_no.service_date.4.moves, 4 slices, its records taken in "
         "the order of the log's time over all topics\n",
-        "  reads      gebus.rekey.travel.seat.by.carrier_no.service_date.4, written by the lane travel.seat, kept 30d\n"
+        "  reads      gebus.rekey.travel.seat.by.carrier_no.service_date.4.moves, written by the lane travel.seat, "
+        "kept 30d\n"
         "  copies     copied under this key to 4 partitions\n"
         "             a revision under another key than the one before it goes to both places\n"
-        "  state      table moves/travel.seat.by.carrier_no.service_date.4 of the lane travel.seat, kept 14d\n",
+        "  state      table moves/travel.seat.by.carrier_no.service_date.4.moves of the lane travel.seat, kept 14d\n",
         "  1 deduplicate once-trip of trip: the first of each event_id within 14d\n",
         "  2 join same-journey: each trip with each seat of the same carrier_no, service_date, at most 14d apart\n"
         "      waits: both sides, 14d each; either may come first\n"
