@@ -14,6 +14,8 @@ pub struct Frame {
     blanks: [Vec<u8>; 2],
     /// Whether the left record's entity alone is the composite's.
     left_entity: bool,
+    /// The side whose Kafka key the composite has; None where both have the same.
+    keyed_by: Option<usize>,
 }
 
 /// One composite of a join.
@@ -32,13 +34,32 @@ pub struct Joint<'a> {
 
 impl Frame {
     #[must_use]
-    pub fn new(step: &str, sides: &[Side; 2], left_entity: bool) -> Self {
+    pub fn new(step: &str, sides: &[Side; 2], left_entity: bool, keyed_by: Option<usize>) -> Self {
         let [left, right] = sides;
         Self {
             step: step.as_bytes().to_vec(),
             branches: [left.branches, right.branches],
             blanks: [left.blank.clone(), right.blank.clone()],
             left_entity,
+            keyed_by,
+        }
+    }
+
+    /// What is kept of the Kafka key of a record: nothing, where it is the text of the relation's key, or where a pair
+    /// never needs it.
+    #[must_use]
+    pub fn kept_key<'a>(&self, side: usize, arrival: &Arrival<'a>) -> (u8, &'a [u8]) {
+        let needed = arrival.explicit && self.keyed_by == Some(side);
+        if needed { (EXPLICIT, arrival.kafka_key) } else { (0, &[]) }
+    }
+
+    /// The key of the pair of an arrival at a side and what was kept of its partner; empty for the arrival's.
+    #[must_use]
+    pub fn key_of_pair<'a>(&self, side: usize, arrival: &Arrival<'a>, partner: &Kept<'a>) -> &'a [u8] {
+        match self.keyed_by {
+            Some(keyed) if keyed != side && partner.is(EXPLICIT) => partner.key,
+            Some(keyed) if keyed != side && arrival.explicit => arrival.text,
+            _ => &[],
         }
     }
 
@@ -135,9 +156,11 @@ impl EachPair {
         if arrival.withdraws {
             write_marker(arrival.envelope.revision, &mut bench.value);
         } else {
-            let explicit = if arrival.explicit { EXPLICIT } else { 0 };
-            let kept_key = if arrival.explicit || self.told(side) { arrival.kafka_key } else { &[] };
-            Kept { flags: matched | explicit, key: kept_key, record: arrival.record }.write(&mut bench.value);
+            let (explicit, mut key) = self.frame.kept_key(side, arrival);
+            if self.told(side) {
+                key = arrival.kafka_key;
+            }
+            Kept { flags: matched | explicit, key, record: arrival.record }.write(&mut bench.value);
         }
         stores[side].put(key, arrival.identity, now, &bench.value);
         if arrival.withdraws { Taken::Withdrawn } else { Taken::Stored }
@@ -174,8 +197,7 @@ impl EachPair {
             if side == 1 {
                 records.swap(0, 1);
             }
-            // The two have one key, but for a side that is copied to all slices: the other one's key is the pair's.
-            let key = if kept.is(EXPLICIT) && !arrival.explicit { kept.key } else { &[] };
+            let key = self.frame.key_of_pair(side, arrival, &kept);
             let joint = Joint { records, retracted: arrival.withdraws, key, ..Joint::default() };
             self.frame.write(&joint, &mut bench.parts, made);
             if self.told(1 - side) && !kept.is(MATCHED) {

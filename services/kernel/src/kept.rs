@@ -4,7 +4,7 @@
 pub const MARKER: u8 = 1;
 /// It has matched.
 pub const MATCHED: u8 = 2;
-/// Its Kafka key is another text than the relation's key.
+/// Its Kafka key is another text than the relation's key, and that of its pairs.
 pub const EXPLICIT: u8 = 4;
 
 /// A value: flags, the Kafka key where it is needed later, the kept fields of the record.

@@ -131,7 +131,8 @@ impl Relation {
             return Err("a side that can be missing is a union with null in the composite".to_owned());
         }
         let sides = [left, right];
-        let frame = Frame::new(&plan.name, &sides, plan.matches != Matches::EachPair);
+        let table = plan.matches != Matches::EachPair;
+        let frame = Frame::new(&plan.name, &sides, table, plan.broadcast.keyed_by());
         let (follow, most, unmatched) = (plan.follow, plan.most, plan.unmatched);
         let kind = if plan.matches == Matches::EachPair {
             Kind::EachPair(EachPair { frame, follow, most, unmatched })

@@ -54,6 +54,28 @@ impl Unmatched {
     }
 }
 
+/// The side whose records every slice has, under a key of their own.
+#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[serde(rename_all = "kebab-case")]
+pub enum Broadcast {
+    #[default]
+    None,
+    Left,
+    Right,
+}
+
+impl Broadcast {
+    /// The side whose Kafka key a pair has: 0 is the left; None where both have the same.
+    #[must_use]
+    pub const fn keyed_by(self) -> Option<usize> {
+        match self {
+            Self::None => None,
+            Self::Left => Some(1),
+            Self::Right => Some(0),
+        }
+    }
+}
+
 #[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum Gives {
@@ -72,6 +94,8 @@ pub struct JoinPlan {
     pub within_ms: i64,
     pub matches: Matches,
     pub unmatched: Unmatched,
+    #[serde(default)]
+    pub broadcast: Broadcast,
     pub most: usize,
     pub follow: bool,
     pub schema: Value,

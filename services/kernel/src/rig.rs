@@ -57,7 +57,7 @@ pub fn join(matches: &str, unmatched: &str, follow: bool) -> Value {
     fields.push(part("trip", matches!(unmatched, "right" | "both")));
     fields.push(part("seat", matches!(unmatched, "left" | "both")));
     json!({"kind": "join", "name": "near", "state": "c/f.near", "left": side(0, "trip"), "right": side(1, "seat"),
-        "on": ["line"], "within_ms": WITHIN, "matches": matches, "unmatched": unmatched, "most": 5, "follow": follow,
+        "on": ["line"], "within_ms": WITHIN, "matches": matches, "unmatched": unmatched, "broadcast": "none", "most": 5, "follow": follow,
         "schema": {"type": "record", "name": "Composite", "fields": fields}})
 }
 

@@ -4,7 +4,7 @@
 
 use crate::composite::{Envelope, Made};
 use crate::join::{Frame, Joint, too_large};
-use crate::kept::{EXPLICIT, Kept, MARKER, write_marker};
+use crate::kept::{Kept, MARKER, write_marker};
 use crate::relation::{Arrival, Bench, Taken};
 use crate::store::{Place, Store};
 
@@ -143,7 +143,7 @@ impl TableJoin {
         if self.full(lefts, arrival, &mut bench.places) {
             return Taken::TooMany;
         }
-        write_left(Answer::default(), arrival, &mut bench.value);
+        write_left(&self.frame, Answer::default(), arrival, &mut bench.value);
         lefts.put(key, arrival.identity, now, &bench.value);
         Taken::Stored
     }
@@ -186,7 +186,8 @@ impl TableJoin {
                 continue;
             }
             let records = [Some(kept.record), Some(arrival.record)];
-            let (revision, key_of_pair) = (Some(envelope.revision), key_of(&kept, arrival));
+            let (revision, key_of_pair) =
+                (Some(envelope.revision), self.frame.key_of_pair(1, arrival, &kept));
             let joint = Joint { records, revision, key: key_of_pair, ..Joint::default() };
             self.frame.write(&joint, &mut bench.parts, made);
             lefts.remove(key, left_identity);
@@ -229,7 +230,7 @@ impl TableJoin {
             self.frame.write(&joint, &mut bench.parts, made);
             answer = answer.emitted(row.map(|row| row.identity).filter(|_| stands), !stands);
         }
-        write_left(answer, arrival, &mut bench.value);
+        write_left(&self.frame, answer, arrival, &mut bench.value);
         lefts.put(key, arrival.identity, now, &bench.value);
         if arrival.withdraws { Taken::Withdrawn } else { Taken::Stored }
     }
@@ -298,7 +299,7 @@ impl TableJoin {
         if !stands && !answer.is(OUT) {
             return;
         }
-        let key = key_of(&kept, arrival);
+        let key = self.frame.key_of_pair(1, arrival, &kept);
         let right = row.map(|row| row.record).or_else(|| (!stands).then_some(arrival.record));
         let joint = emission(answer, [Some(kept.record), right], !stands, key);
         self.frame.write(&joint, &mut bench.parts, made);
@@ -313,19 +314,14 @@ fn emission<'a>(answer: Answer, records: [Option<&'a [u8]>; 2], retracted: bool,
     Joint { records, revision: Some(answer.number), number, retracted, key }
 }
 
-/// The left record's own key, where the row came under another.
-const fn key_of<'a>(kept: &Kept<'a>, arrival: &Arrival<'_>) -> &'a [u8] {
-    if kept.is(EXPLICIT) && !arrival.explicit { kept.key } else { &[] }
-}
-
-fn write_left(answer: Answer, arrival: &Arrival<'_>, out: &mut Vec<u8>) {
+fn write_left(frame: &Frame, answer: Answer, arrival: &Arrival<'_>, out: &mut Vec<u8>) {
     out.clear();
     out.extend_from_slice(&answer.bytes());
     if arrival.withdraws {
         write_marker(arrival.envelope.revision, out);
         return;
     }
-    let (flags, key) = if arrival.explicit { (EXPLICIT, arrival.kafka_key) } else { (0, &[][..]) };
+    let (flags, key) = frame.kept_key(0, arrival);
     Kept { flags, key, record: arrival.record }.write(out);
 }
 

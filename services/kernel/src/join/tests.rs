@@ -248,14 +248,22 @@ fn one_key_a_million_times_stays_bounded() {
 }
 
 #[test]
-fn a_pair_has_the_key_of_the_side_that_keeps_its_own() {
-    let mut rig = rig("wait", false);
-    let offered = |key, append_ms| Offered { key, append_ms, moved: false, retracted: false };
-    rig.offer_as(0, &event("t1", "a", 0), &offered(b"own key", 0));
-    let (_, made) = rig.offer_as(1, &event("s1", "b", 0), &offered(b"x", 1));
-    assert_eq!(made[0].key.as_deref(), Some("own key"), "the row is copied to every slice");
-    let (_, made) = rig.offer_as(0, &event("t2", "a", 0), &offered(b"another", 2));
-    assert_eq!(made[0].key, None, "it is the record's own");
+fn a_pair_has_the_key_of_the_side_that_is_not_broadcast() {
+    for matches in ["each-pair", "latest"] {
+        let mut plan = join(matches, "wait", true);
+        plan["broadcast"] = "right".into();
+        let mut rig = Rig::new(&plan);
+        let offered = |key, append_ms| Offered { key, append_ms, moved: false, retracted: false };
+        rig.offer_as(0, &event("t1", "a", 0), &offered(b"own", 0));
+        let key = |made: &[Composite]| made[0].key.clone();
+        let (_, made) = rig.offer_as(1, &event("s1", "b", 0), &offered(b"seat", 1));
+        assert_eq!(key(&made).as_deref(), Some("own"));
+        let (_, made) = rig.offer_as(0, &event("t2", "a", 1), &offered(b"own", 2));
+        assert_eq!(key(&made), None, "it is the record's own");
+        rig.offer_as(0, &event("t3", "a", 2), &offered(b"x", 3));
+        let (_, made) = rig.offer_as(1, &event("s2", "b", 1), &offered(b"seat", 4));
+        assert_eq!(key(&made).as_deref(), Some("x"), "it is the text of what both agree in");
+    }
 }
 
 #[test]

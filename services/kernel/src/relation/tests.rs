@@ -29,8 +29,8 @@ fn a_plan_that_does_not_fit_is_refused_with_what_was_found() {
         assert!(refused(&changed).contains(expected), "{pointer}: {}", refused(&changed));
     }
     let mut unknown = plan();
-    unknown["broadcast"] = json!("none");
-    assert!(refused(&unknown).contains("unknown field `broadcast`"));
+    unknown["order"] = json!("none");
+    assert!(refused(&unknown).contains("unknown field `order`"));
     let mut table = join("each-pair", "right", false);
     table["matches"] = json!("latest");
     assert!(refused(&table).contains("allowed: wait, left"));
