@@ -18,6 +18,7 @@ from gebus.plan import LanePlan, lanes
 from gebus.testing import build
 from gebus.testing.clock import START_MS
 
+DAY_MS = 86_400_000
 PARTIES = ("jd", "tmall", "ali")
 CONTRACTS = ("health.trip", "travel.seat")
 ALIASES = ("trip", "seat")
@@ -29,8 +30,8 @@ _FIELDS: list[dict[str, Any]] = [
     {"name": "note", "type": "string", "classification": 3, "identifies": "direct"},
 ]
 
-Action = Literal["step", "one", "commit", "rollback", "crash", "snapshot", "tick", "run"]
-ACTIONS: tuple[Action, ...] = ("step", "one", "commit", "run", "rollback", "crash", "snapshot", "tick")
+Action = Literal["step", "one", "commit", "rollback", "crash", "snapshot", "tick", "run", "forget"]
+ACTIONS: tuple[Action, ...] = ("step", "one", "commit", "run", "rollback", "crash", "snapshot", "tick", "forget")
 
 
 @dataclass(frozen=True, repr=False)
@@ -57,13 +58,18 @@ class World:
 
     catalogue: Catalogue
     plans: tuple[LanePlan, ...]
+    begins_ms: int
     script: tuple[Sent | Action, ...]
 
     def __repr__(self) -> str:
         """What is needed to see a failure: contracts' keys, feeds, and the script, a line each."""
-        lines = [f"{topic}: key {one.key}, {one.partitions} partitions" for topic, one in self.catalogue.topics.items()]
+        lines = [f"begins at {self.begins_ms - START_MS} ms"]
+        lines += [
+            f"{topic}: key {one.key}, {one.partitions} partitions" for topic, one in self.catalogue.topics.items()
+        ]
         for feed in self.catalogue.feeds.values():
-            lines.append(f"{feed.id}: {feed.corrections}, kept for {feed.retention}, tier {feed.tier}")
+            kept, ends = feed.retention, feed.grant.expires_on
+            lines.append(f"{feed.id}: {feed.corrections}, kept for {kept}, tier {feed.tier}, granted until {ends}")
             lines += [f"    {step.model_dump(exclude_unset=True)}" for step in feed.steps]
         return "\n".join(["World", *lines, *(f"    {part}" for part in self.script)])
 
@@ -86,7 +92,8 @@ def worlds(draw: st.DrawFn, most_feeds: int = 3, most_records: int = 25) -> Worl
     except PlanError:
         reject()
     read = sorted({part.contract for lane in plans for part in lane.inputs})
-    return World(catalogue, plans, tuple(_script(draw, read, most_records)))
+    begins_ms = START_MS + draw(st.sampled_from([0, 0, DAY_MS - 20]))
+    return World(catalogue, plans, begins_ms, tuple(_script(draw, read, most_records)))
 
 
 def _contract(draw: st.DrawFn, topic: str) -> TopicContract:
@@ -120,7 +127,11 @@ def _feed(draw: st.DrawFn, contracts: list[TopicContract], events: list[EventSch
     steps.append({"select": {"name": "out", "fields": _selected(draw, aliases)}})
     retention = draw(st.sampled_from(["9ms", "30d", "30d"]))
     tier = draw(st.integers(1, 4))
-    return build.feed(steps, name=name, tier=tier, sources=sources, corrections=corrections, retention=retention)
+    expires = draw(st.sampled_from(["2030-01-01", "2030-01-01", "2020-02-02"]))
+    grant = {"basis": "a test", "approved_by": "jd", "approved_on": "2020-01-01", "expires_on": expires}
+    return build.feed(
+        steps, name=name, tier=tier, sources=sources, corrections=corrections, retention=retention, grant=grant
+    )
 
 
 def _join(draw: st.DrawFn) -> dict[str, Any]:
@@ -228,6 +239,7 @@ def _script(draw: st.DrawFn, contracts: list[str], most_records: int) -> list[Se
     return script
 
 
+_STATUSES = st.sampled_from([*["ASSERTED"] * 9, *["CORRECTED"] * 5, *["RETRACTED"] * 5, "MAYBE"])
 _PAUSES = st.sampled_from([0, 0, 1, 1, 2, 3, 5, 10])
 
 
@@ -236,7 +248,7 @@ def _record(draw: st.DrawFn, number: int) -> dict[str, Any]:
         "event_id": f"e{number}",
         "entity_id": draw(st.sampled_from(["x", "y", "z|"])),
         "revision": draw(st.sampled_from([0, 0, 0, 1, 1, 2, 3])),
-        "status": draw(st.sampled_from(["ASSERTED", "ASSERTED", "CORRECTED", "RETRACTED"])),
+        "status": draw(_STATUSES),
         "occurred_at": START_MS + draw(st.integers(0, 6)),
         "published_at": START_MS + number,
         "source": draw(st.sampled_from(PARTIES)),

@@ -100,8 +100,9 @@ def run_lanes_command(
 def accounts_command(*, root: CatalogueOption = Path("schemas"), as_json: AsJson = False) -> None:
     """Show what became of every record, by topic and feed, as the lanes committed it.
 
-    For each feed: taken = delivered + filtered + duplicate + withheld + dead; of a source, taken and dead. Exit status
-    1 if a line does not add up.
+    For each feed: taken + more = delivered + filtered + duplicate + withheld + dead + waiting, where more is what a join
+    made of a record beyond one, and waiting are records that it remembered and that nothing came of when they arrived.
+    Of a source, taken and dead. Exit status 1 if a line does not add up.
     """
     _require_extra()
     from gebus.lanes.accounts import read_accounts  # noqa: PLC0415 - needs the extra
@@ -162,12 +163,12 @@ def _print_accounts(rows: Sequence[Row], *, good: bool) -> None:
     table = Table(box=None, pad_edge=False)
     table.add_column("topic", no_wrap=True)
     table.add_column("feed", no_wrap=True)
-    outcomes = ("taken", "delivered", "filtered", "duplicate", "withheld", "dead")
+    outcomes = ("taken", "more", "delivered", "filtered", "duplicate", "withheld", "dead", "waiting")
     for outcome in outcomes:
         table.add_column(outcome, justify="right")
     table.add_column("")
     for row in rows:
-        of_source = {"delivered", "filtered", "duplicate", "withheld"} if not row.feed else set()
+        of_source = set(outcomes) - {"taken", "dead"} if not row.feed else set()
         counts = ["" if name in of_source else f"{getattr(row.counts, name):,}" for name in outcomes]
         table.add_row(row.topic, row.feed or "(source)", *counts, "" if row.adds_up else "does not add up")
     console = _console()

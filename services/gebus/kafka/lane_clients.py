@@ -90,14 +90,13 @@ def open_reader(connection: Connection, name: str) -> Consumer:
 def open_producer(connection: Connection, slot: int) -> Producer:
     """The transactional producer of one worker slot; `init_transactions` fences whoever held the slot before.
 
-    Delivery is reported only where it fails. Not promised: that anybody answers; see `require_answer`.
+    Delivery is reported where the record was given with `on_delivery`. Not promised: that anybody answers; see `require_answer`.
     """
     return Producer(
         {
             **_common(connection, f"gebus-lanes-{slot}"),
             "transactional.id": f"{GROUP}.{slot}",
             "transaction.timeout.ms": TRANSACTION_SECONDS * 1000,
-            "delivery.report.only.error": True,
             "partitioner": "murmur2_random",
             "compression.type": "lz4",
             # Longer than any commit interval: nobody can read a record before its commit, which flushes; and while a

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import cast
 
 from confluent_kafka.admin import AdminClient
@@ -9,6 +10,7 @@ from confluent_kafka.admin import AdminClient
 from gebus.kafka import Connection
 from gebus.kafka.lane_clients import open_asker, open_consumer, open_producer, open_reader, require_answer
 from gebus.lanes.ends import Ends
+from gebus.lanes.ids import topic_ids
 from gebus.lanes.ports import Consumer, Producer
 
 
@@ -29,6 +31,9 @@ class LaneClients:
 
     def producer(self, slot: int) -> Producer:
         return cast(Producer, open_producer(self._connection, slot))
+
+    def topic_ids(self, topics: Collection[str], seconds: float) -> dict[str, str]:
+        return topic_ids(self._connection, topics, seconds)
 
     def ends(self) -> Ends:
         self._asker = self._asker or open_asker(self._connection)

@@ -63,6 +63,13 @@ BUFFERED = Metric(
     "gebus_buffered_records", "gauge", "records", ("topic", "partition"),
     "Records of an ordered lane's input that were read, and wait for those of its other inputs that come before them",
 )  # fmt: skip
+SNAPSHOTS = Metric(
+    "gebus_snapshots_total", "counter", "snapshots", ("outcome",),
+    "Snapshots written, those that failed (a full disk), and those found unfit: damaged, or of something else",
+)  # fmt: skip
+RESTORING = Metric(
+    "gebus_restore_ratio", "gauge", "ratio", ("slice",), "How far the state of a slice is back that is not live yet"
+)
 LIVE = Metric("gebus_live_slices", "gauge", "slices", (), "Slices that this worker owns and has restored")
 TRANSACTIONS = Metric(
     "gebus_transactions_total",
@@ -83,8 +90,8 @@ RESTARTS = Metric(
 )
 
 METRICS = (
-    RECORDS, LAG_RECORDS, LAG_SECONDS, BATCH, COMMIT, END_TO_END, STATE_BYTES, STATE_ENTRIES, BLOCKED, BUFFERED, LIVE,
-    TRANSACTIONS, SESSIONS, RESTARTS,
+    RECORDS, LAG_RECORDS, LAG_SECONDS, BATCH, COMMIT, END_TO_END, STATE_BYTES, STATE_ENTRIES, BLOCKED, BUFFERED,
+    SNAPSHOTS, RESTORING, LIVE, TRANSACTIONS, SESSIONS, RESTARTS,
 )  # fmt: skip
 
 
@@ -133,6 +140,14 @@ class WorkerCollector(Collector):
         for place, held in seen.buffered.items():
             buffered.add_metric([place.topic, str(place.partition)], held)
         yield buffered
+        snapshots = _counter(SNAPSHOTS)
+        for outcome in ("written", "failed", "unfit"):
+            snapshots.add_metric([outcome], getattr(meter.snapshots, outcome))
+        yield snapshots
+        restoring = _gauge(RESTORING)
+        for owned, ratio in seen.restoring.items():
+            restoring.add_metric([str(owned)], ratio)
+        yield restoring
         live = _gauge(LIVE)
         live.add_metric([], len(seen.live))
         yield live

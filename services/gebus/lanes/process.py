@@ -64,6 +64,7 @@ def run_worker(options: WorkerOptions) -> None:
         worker = Worker(
             running, kernels, LaneClients(connection), schemas, meter,
             slot=options.slot, clock=clock, settings=settings, crash=crash,
+            directory=stack_home() / "state",
         )  # fmt: skip
         try:
             gc.freeze()  # what the start has made lives as long as the process: no collection need look at it

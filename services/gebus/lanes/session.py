@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
@@ -23,6 +24,7 @@ from gebus.lanes.restore import Restorer
 from gebus.lanes.schemas import WriterSchemas
 from gebus.lanes.settings import LaneSettings
 from gebus.lanes.slices import Slices
+from gebus.lanes.snapshots import Snapshots
 from gebus.lanes.transaction import Transaction
 from gebus.lanes.vanished import Vanished
 from gebus.model.errors import GebusError
@@ -55,12 +57,16 @@ class Session:
         clock: Clock,
         settings: LaneSettings,
         crash: CrashPoint,
+        directory: Path,
     ) -> None:
         self._lanes, self._kernel, self._meter = lanes, kernel, meter
         self._slot, self._clock, self._settings, self._crash = slot, clock, settings, crash
         self._clients, self._schemas = clients, schemas
         self._consumer = clients.source_consumer(slot)
-        self._restorer = Restorer(kernel, self._consumer, clients.state_consumer, clock, settings)
+        self._snapshots = Snapshots(directory, kernel, clock, settings, meter.snapshots)
+        self._restorer = Restorer(
+            lanes, kernel, self._consumer, clients, clock=clock, settings=settings, snapshots=self._snapshots
+        )
         self._slices = Slices(lanes, self._consumer, kernel, self._restorer)
         self._ordered = OrderedInputs(lanes, self._consumer, clients.ends, clock, settings)
         self._held = HeldPartitions(lanes, self._consumer, kernel, schemas, self._ordered)
@@ -108,6 +114,8 @@ class Session:
         if self._clock.monotonic() >= self._look_at:
             self._vanished.check()
             self._look_at = self._clock.monotonic() + self._settings.look_interval
+        if self._transaction is not None and not self._transaction.open:
+            self._snapshots.some()
         self._meter.serve(self._observe)
 
     def _poll(self) -> Sequence[Message]:
@@ -170,7 +178,7 @@ class Session:
             return
         started = self._clock.monotonic()
         # Also inside a rebalance these are the positions of what was handed out, and all of that has been stepped.
-        positions = self._held.positions(self._slices.live_places)
+        positions = self._restorer.marks.on(self._held.positions(self._slices.live_places))
         self._meter.end_to_end.add(transaction.commit(positions, self._consumer.consumer_group_metadata()))
         self._meter.commit.observe(self._clock.monotonic() - started)
         self._meter.committed += 1
@@ -194,7 +202,9 @@ class Session:
             if late or not error.args[0].retriable():
                 raise in_our_words(error.args[0], "taking over the slot's transactional id") from error
             return False
-        self._transaction = Transaction(self._producer, self._kernel, self._clock, self._settings, self._crash)
+        self._transaction = Transaction(
+            self._producer, self._kernel, self._clock, self._settings, crash=self._crash, snapshots=self._snapshots
+        )
         return True
 
     def _advance(self) -> None:
@@ -225,6 +235,7 @@ class Session:
             held={place: hold.reason for place, hold in self._held.holds.items()},
             live=tuple(self._slices.live),
             buffered=self._ordered.buffered(),
+            restoring=self._restorer.progress(),
         )
 
     def _without_errors(self, messages: Sequence[Message]) -> list[Message]:

@@ -47,6 +47,10 @@ class LaneSettings:
     ahead_records: int = 20_000
     ahead_bytes: int = 16 << 20
     """How far an input of an ordered share may be read ahead of the others, before it is paused."""
+    snapshot_bytes: int = 16 << 20
+    """Less of a log's tail is read faster than a snapshot of it is worth."""
+    snapshot_interval: float = 10.0
+    """From one snapshot to the next, of whatever slice: copying a slice's state keeps the loop waiting."""
     clock_interval: float = 10.0
     """How often state that no record can match any more is dropped."""
     look_interval: float = 0.5

@@ -36,6 +36,7 @@ from gebus.lanes.crash import CrashPoint
 from gebus.lanes.errors import SessionEnded, in_our_words, told
 from gebus.lanes.ports import Clock, Producer
 from gebus.lanes.settings import LaneSettings, state_topic
+from gebus.lanes.snapshots import Snapshots
 
 
 class Transaction:
@@ -47,10 +48,17 @@ class Transaction:
     """
 
     def __init__(
-        self, producer: Producer, kernel: Kernel, clock: Clock, settings: LaneSettings, crash: CrashPoint
+        self,
+        producer: Producer,
+        kernel: Kernel,
+        clock: Clock,
+        settings: LaneSettings,
+        *,
+        crash: CrashPoint,
+        snapshots: Snapshots,
     ) -> None:
         self._producer, self._kernel, self._clock = producer, kernel, clock
-        self._settings, self._crash = settings, crash
+        self._settings, self._crash, self._snapshots = settings, crash, snapshots
         self._opened: float | None = None
 
     @property
@@ -113,7 +121,10 @@ class Transaction:
     def commit(self, positions: Sequence[TopicPartition], group_metadata: Any) -> list[int]:
         """Commit all of it with the positions it was made from; returns how long delivered records took, in buckets."""
         for lane, slice_number, key, value in self._kernel.state():
-            self.produce(state_topic(lane), value, key=key, partition=slice_number)
+            # Where it comes to lie is the position of the snapshot that holds it.
+            self._snapshots.producing()
+            report = self._snapshots.delivered
+            self.produce(state_topic(lane), value, key=key, partition=slice_number, on_delivery=report)
         self._crash.reach("after_produce", self._settle)
         timeout = self._settings.commit_timeout
         with told("adding the offsets to a transaction"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 from collections.abc import Callable
+from pathlib import Path
 
 from gebus.lanes.backoff import Backoff
 from gebus.lanes.crash import CrashPoint
@@ -41,10 +42,11 @@ class Worker:
         clock: Clock,
         settings: LaneSettings,
         crash: CrashPoint,
+        directory: Path,
     ) -> None:
         self._lanes, self._kernels, self._clients, self._schemas = lanes, kernels, clients, schemas
         self._meter, self._slot, self._clock = meter, slot, clock
-        self._settings, self._crash = settings, crash
+        self._settings, self._crash, self._directory = settings, crash, directory
         self._backoff = Backoff(settings.session_backoff, settings.session_backoff_ceiling)
 
     def run(self, stopping: Stopping, wait: Callable[[float], object]) -> None:
@@ -73,6 +75,7 @@ class Worker:
             clock=self._clock,
             settings=self._settings,
             crash=self._crash,
+            directory=self._directory,
         )
 
     def _pause(self, error: GebusError, wait: Callable[[float], object]) -> None:

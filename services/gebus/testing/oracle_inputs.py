@@ -22,12 +22,14 @@ class Way:
     how: Literal["as it is", "by", "to-all"]
     key: tuple[str, ...]
     partitions: int
+    moves: bool = False
+    """Whether it is told where an entity was that has another key now."""
 
     @property
     def topic(self) -> str:
         """The Kafka topic of the copies."""
         middle = f"by.{'.'.join(self.key)}" if self.how == "by" else "to-all"
-        return f"gebus.rekey.{self.contract}.{middle}.{self.partitions}"
+        return f"gebus.rekey.{self.contract}.{middle}.{self.partitions}{'.moves' if self.moves else ''}"
 
 
 def relation_of(feed: Feed) -> Join | Reconcile | None:
@@ -45,10 +47,12 @@ def ways_of(feed: Feed, catalogue: Catalogue) -> dict[str, Way]:
     contracts = {alias: catalogue.topics[topic] for alias, topic in feed.sources.items()}
     relation = relation_of(feed)
     if isinstance(relation, Join):
-        return _joined(relation, contracts[relation.left], contracts[relation.right])
+        return _joined(
+            relation, contracts[relation.left], contracts[relation.right], moves=feed.corrections == "follow"
+        )
     if isinstance(relation, Reconcile) and not set(contracts[relation.of].key) <= set(relation.key):
         contract = contracts[relation.of]
-        return {relation.of: Way(contract.topic, "by", relation.key, contract.partitions)}
+        return {relation.of: Way(contract.topic, "by", relation.key, contract.partitions, moves=True)}
     return {alias: _as_it_is(contract) for alias, contract in contracts.items()}
 
 
@@ -73,7 +77,7 @@ def _as_it_is(contract: TopicContract) -> Way:
     return Way(contract.topic, "as it is", contract.key, contract.partitions)
 
 
-def _joined(join: Join, left: TopicContract, right: TopicContract) -> dict[str, Way]:
+def _joined(join: Join, left: TopicContract, right: TopicContract, *, moves: bool) -> dict[str, Way]:
     ways = {join.left: _as_it_is(left), join.right: _as_it_is(right)}
     if join.broadcast == "left":
         return ways | {join.left: Way(left.topic, "to-all", left.key, right.partitions)}
@@ -85,7 +89,7 @@ def _joined(join: Join, left: TopicContract, right: TopicContract) -> dict[str, 
     stays = join.left if left.key == on else join.right if right.key == on else None
     partitions = right.partitions if stays == join.right else left.partitions
     return {
-        alias: _as_it_is(contract) if alias == stays else Way(contract.topic, "by", on, partitions)
+        alias: _as_it_is(contract) if alias == stays else Way(contract.topic, "by", on, partitions, moves)
         for alias, contract in ((join.left, left), (join.right, right))
     }
 
@@ -140,7 +144,7 @@ def copiers(catalogue: Catalogue) -> list[Copier]:
             if way.how == "as it is" or relation is None:
                 continue
             copier = found.setdefault(way.topic, Copier(way, None))
-            if way.how == "by" and (isinstance(relation, Reconcile) or feed.corrections == "follow"):
+            if way.moves:
                 copier.moves_ms = max(copier.moves_ms or 0, milliseconds(relation.within))
     return list(found.values())
 

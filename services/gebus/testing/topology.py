@@ -234,6 +234,15 @@ class Topology:
             for key, value in self.kernel.dump(lane.name, number)
         ]
 
+    def forget(self) -> None:
+        """The open transaction is committed, and then dropped what no record that may still come could match."""
+        self.commit()
+        for lane in self.lanes:
+            topics = [topic for part in lane.inputs for topic in part.topics]
+            for number in range(lane.partitions):
+                if not self._waiting.any_of(topics, number):
+                    self.kernel.advance(lane.name, number, self.clock.now_ms)
+
     def run(self, limit: int | None = None) -> None:
         """Take everything that waits, commit after each batch; what is blocked stays."""
         done = -1

@@ -163,3 +163,50 @@ def test_records_that_are_gone_from_the_log_stop_the_lane(bed: JoinBed) -> None:
 def test_applying_twice_changes_nothing(bed: JoinBed) -> None:
     assert f"gebus.rekey.{bed.domain}.trip.by.carrier.day.4" in bed.stack.admin.topics()
     assert "nothing to change" in bed.gebus("apply").output
+
+
+def test_what_matched_nothing_comes_alone_when_its_time_is_over(make_join_bed: MakeBed) -> None:
+    """Time is that of the log: records of other runs, in other slices, let it pass."""
+    bed = make_join_bed(within="2s", unmatched="both")
+    alone = [event("trip", "t", carrier="G1"), event("seat", "s", carrier="G2")]
+    with bed.worker() as running:
+        running.wait_live(SLICES)
+        bed.publish_side("trip", alone[:1])
+        bed.publish_side("seat", alone[1:])
+        number = 0
+
+        def told() -> bool:
+            nonlocal number
+            number += 1
+            bed.publish_side("seat", [event("seat", f"later-{number}", carrier="G3")])
+            return {("t", None), (None, "s")} <= set(bed.contacts())
+
+        wait_until(told, "both come alone")
+    bed.assert_accounted()
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_small_side_is_met_in_every_slice(make_join_bed: MakeBed, side: str) -> None:
+    bed = make_join_bed(broadcast=side)
+    trips, seats = some("trip", 10), some("seat", 60)
+    with bed.worker() as running:
+        running.wait_live(SLICES)
+        bed.publish_side("trip", trips[:5])
+        bed.publish_side("seat", seats)
+        bed.publish_side("trip", trips[5:])
+        bed.wait_contacts(pairs(trips, seats))
+    bed.assert_accounted()
+
+
+def test_of_a_table_the_newest_row_by_the_log_is_taken_whatever_is_fetched_first(make_join_bed: MakeBed) -> None:
+    """Each trip meets the seat that was newest when it came, though both topics are read after the fact."""
+    bed = make_join_bed(matches="latest", broadcast="none")
+    wanted = []
+    with bed.worker() as running:
+        running.wait_live(SLICES)
+        for number in range(5):
+            bed.publish_side("seat", [event("seat", f"s{number}")])
+            bed.publish_side("trip", [event("trip", f"t{number}")])
+            wanted.append((f"t{number}", f"s{number}"))
+            wait_until(lambda so_far=number + 1: len(bed.contacts()) >= so_far, f"{number + 1} contacts")
+    assert bed.contacts() == wanted

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from tests.unit.lanes.fake_kafka import FakeClients, FakeKafka, ManualClock, Place
@@ -69,7 +70,8 @@ class FakeKernels:
 class Bench:
     """A worker on a fake log, run for as long as a test says."""
 
-    def __init__(self, *, ordered: bool = False) -> None:
+    def __init__(self, directory: Path, *, ordered: bool = False) -> None:
+        self.directory = directory
         self.clock = ManualClock()
         self.kafka = FakeKafka(self.clock)
         self.registry = FakeRegistry()
@@ -86,6 +88,7 @@ class Bench:
         return Worker(
             self.lanes, self.kernels, clients or self.clients, self.schemas, self.meter,
             slot=slot, clock=self.clock, settings=self.settings, crash=crash,
+            directory=self.directory,
         )  # fmt: skip
 
     def publish(self, *texts: str, place: Place = PLACES[0]) -> None:
@@ -122,15 +125,15 @@ def _crash() -> None:
 
 
 @pytest.fixture
-def bench() -> Iterator[Bench]:
-    made = Bench()
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path / "state")
     yield made
     made.schemas.close()
 
 
 @pytest.fixture
-def ordered_bench() -> Iterator[Bench]:
+def ordered_bench(tmp_path: Path) -> Iterator[Bench]:
     """The same with a lane that takes its two topics in the order of the log's time."""
-    made = Bench(ordered=True)
+    made = Bench(tmp_path / "state", ordered=True)
     yield made
     made.schemas.close()

@@ -47,6 +47,7 @@ class Transaction:
     epoch: int
     state: str = OPEN
     offsets: dict[Place, int] = field(default_factory=dict)
+    metadata: dict[Place, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -70,6 +71,12 @@ class FakeKafka:
         self.clock = clock
         self.log: dict[Place, list[Record]] = defaultdict(list)
         self.committed: dict[Place, int] = {}
+        self.metadata: dict[Place, str] = {}
+        """What was committed with the offsets."""
+        self.ids: dict[str, str] = defaultdict(lambda: "first")
+        """Of topics; another one where a topic was made anew."""
+        self.beginnings: dict[Place, int] = defaultdict(int)
+        """The first offset that retention has left of a partition."""
         self.epochs: dict[str, int] = {}
         self.open: dict[str, Transaction] = {}
         self.generation = 0
@@ -99,6 +106,7 @@ class FakeKafka:
         self.open.pop(transaction.transactional_id, None)
         if state == COMMITTED:
             self.committed.update(transaction.offsets)
+            self.metadata.update(transaction.metadata)
         for place, records in self.log.items():
             if any(record.transaction is transaction for record in records):
                 self.log[place].append(Record(None, marker=True))
@@ -117,6 +125,8 @@ class FakeProducer:
         self.epoch = -1
         self.transaction: Transaction | None = None
         self.queued = 0
+        self.reports: list[Callable[[], None]] = []
+        """Of records whose delivery the client has not told yet; it tells when it waits."""
 
     def init_transactions(self, timeout: float) -> None:
         def take_over() -> None:
@@ -135,10 +145,14 @@ class FakeProducer:
     def produce(self, topic: str, value: bytes | None, **also: Any) -> None:
         if self.queued >= self.kafka.room:
             raise BufferError("queue full")
-        partition = also.pop("partition", 0)
+        partition, report = also.pop("partition", 0), also.pop("on_delivery", None)
         self._do(
             "produce", 0, lambda: self.kafka.append((topic, partition), value, transaction=self.transaction, **also)
         )
+        if report is not None:
+            place = (topic, partition)
+            offset = len(self.kafka.log[place]) - 1
+            self.reports.append(lambda: report(None, _message(place, offset, self.kafka.log[place][offset])))
         self.queued += 1
 
     def produce_batch(self, topic: str, messages: list[dict[str, Any]], **where: int) -> int:
@@ -162,12 +176,16 @@ class FakeProducer:
         def send() -> None:
             assert self.transaction is not None
             self.transaction.offsets.update({(p.topic, p.partition): p.offset for p in positions})
+            self.transaction.metadata.update({(p.topic, p.partition): p.metadata for p in positions})
 
         self._do("offsets", timeout, send)
 
     def commit_transaction(self, timeout: float) -> None:
         def commit() -> None:
             assert self.transaction is not None
+            for report in self.reports:
+                report()
+            self.reports = []
             self.kafka.decide(self.transaction, COMMITTED)
 
         self._do("commit", timeout, commit)
@@ -240,6 +258,9 @@ class FakeConsumer:
     def _read(self, place: Place, count: int) -> list[Message]:
         found: list[Message] = []
         end = self.kafka.stable_end(place)
+        if not self.kafka.beginnings[place] <= self.next[place] <= len(self.kafka.log[place]):
+            error = KafkaError(KafkaError._AUTO_OFFSET_RESET)
+            return [Message(topic=place[0], partition=place[1], offset=self.next[place], error=error)]
         while self.next[place] < end and len(found) < count:
             offset = self.next[place]
             self.next[place] += 1
@@ -262,8 +283,9 @@ class FakeConsumer:
 
     def incremental_assign(self, partitions: list[TopicPartition]) -> None:
         for partition in partitions:
-            assert partition.offset == OFFSET_BEGINNING, "the client is told where to begin"
-            self.next[partition.topic, partition.partition] = 0
+            place = (partition.topic, partition.partition)
+            assert partition.offset == OFFSET_BEGINNING or partition.offset >= 0, "the client is told where to begin"
+            self.next[place] = self.kafka.beginnings[place] if partition.offset < 0 else partition.offset
 
     def incremental_unassign(self, partitions: list[TopicPartition]) -> None:
         for place in _places(partitions):
@@ -279,7 +301,10 @@ class FakeConsumer:
         if any(self.kafka.unstable(place) for place in places):
             self.kafka.clock.pass_(timeout)
             raise kafka_error(KafkaError._TIMED_OUT)
-        return [TopicPartition(*place, self.kafka.committed.get(place, OFFSET_INVALID)) for place in places]
+        committed, metadata = self.kafka.committed, self.kafka.metadata
+        return [
+            TopicPartition(*place, committed.get(place, OFFSET_INVALID), metadata.get(place, "")) for place in places
+        ]
 
     def pause(self, partitions: list[TopicPartition]) -> None:
         self.paused.update(_places(partitions))
@@ -295,7 +320,8 @@ class FakeConsumer:
     def get_watermark_offsets(
         self, partition: TopicPartition, timeout: float = 0, cached: bool = False
     ) -> tuple[int, int]:
-        return 0, len(self.kafka.log[partition.topic, partition.partition])
+        place = (partition.topic, partition.partition)
+        return self.kafka.beginnings[place], len(self.kafka.log[place])
 
     def consumer_group_metadata(self) -> int:
         return self.generation
@@ -361,6 +387,9 @@ class FakeClients:
     def producer(self, slot: int) -> FakeProducer:
         self.producers.append(FakeProducer(self.kafka, f"gebus.lanes.{slot}"))
         return self.producers[-1]
+
+    def topic_ids(self, topics: Iterable[str], seconds: float) -> dict[str, str]:
+        return {topic: self.kafka.ids[topic] for topic in topics}
 
     def ends(self) -> FakeEnds:
         self.asked.append(FakeEnds(self.kafka))

@@ -98,6 +98,11 @@ class FakeKernel:
     def restore(self, lane: str, number: int, key: bytes, value: bytes) -> None:
         self.slices[number].update(json.loads(value))
 
+    def dump(self, lane: str, number: int) -> list[tuple[bytes, bytes]]:
+        if self.fresh[number]:
+            raise ValueError("a transaction is open")
+        return [(b"seen", json.dumps([text]).encode()) for text in sorted(self.slices[number])]
+
     def step(self, messages: Sequence[Message]) -> Step:
         step = Step()
         stopped: set[tuple[str, int]] = set()
