@@ -38,6 +38,8 @@ class JoinPlan:
     within_ms: int
     matches: Literal["each-pair", "latest", "valid-at"]
     unmatched: Literal["wait", "left", "right", "both"]
+    broadcast: Literal["none", "left", "right"]
+    """The side whose records have a key of their own: a pair has the other side's."""
     most: int
     follow: bool
     schema: AvroType

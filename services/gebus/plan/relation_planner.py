@@ -214,6 +214,7 @@ def _join(
         within_ms=milliseconds(join.within),
         matches=join.matches,
         unmatched=join.unmatched,
+        broadcast=join.broadcast,
         most=join.most,
         follow=feed.corrections == "follow",
         schema=_composite(kept, scope, differs=False),

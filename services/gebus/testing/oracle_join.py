@@ -64,6 +64,13 @@ class _Memory:
     def superseded(self, arrival: Arrival, known: Entry | None) -> bool:
         return self.follow and known is not None and arrival.record["revision"] <= known.record["revision"]
 
+    def key_of_pair(self, arrival: Arrival, other: Arrival) -> bytes | None:
+        """The Kafka key of the side that is not broadcast; None for the arrival's."""
+        keyed = {"none": arrival.alias, "left": self.join.right, "right": self.join.left}[self.join.broadcast]
+        if arrival.alias == keyed:
+            return None
+        return other.kafka_key or (other.key.encode() if arrival.kafka_key else None)
+
     def _is_same(self, one: Record, other: Record) -> bool:
         return entity_of(one) == entity_of(other) if self.follow else one["event_id"] == other["event_id"]
 
@@ -104,7 +111,7 @@ class EachPair(_Memory):
         for partner in partners:
             partner.matched = True
         composites = [
-            self._composite(arrival, one.arrival, withdrawn=arrival.withdrawn, key=_key_of_pair(arrival, one.arrival))
+            self._composite(arrival, one.arrival, withdrawn=arrival.withdrawn, key=self.key_of_pair(arrival, one.arrival))
             for one in partners
         ]
         return made(composites, "filtered" if arrival.withdrawn else "waiting")
@@ -157,7 +164,7 @@ class TableJoin(_Memory):
         row = self._chosen(arrival.record, arrival.key)
         if row is not None or self.join.unmatched == "left":
             record = None if row is None else row.record
-            return made([self._composite(arrival.record, record, arrival.record["revision"])], "")
+            return made([self._composite(arrival, record, arrival.record["revision"])], "")
         known = self.known(arrival)
         if self.full(arrival, known):
             return Answer("dead")
@@ -174,8 +181,8 @@ class TableJoin(_Memory):
         composites = []
         for left in self.live(self.join.left, arrival.key):
             if latest or arrival.record["occurred_at"] <= left.record["occurred_at"]:
-                key = _key_of_pair(arrival, left.arrival)
-                composites.append(self._composite(left.record, arrival.record, left.record["revision"], key=key))
+                key = self.key_of_pair(arrival, left.arrival)
+                composites.append(self._composite(left.arrival, arrival.record, left.record["revision"], key=key))
                 self.entries.remove(left)
         return made(composites, "waiting")
 
@@ -203,7 +210,7 @@ class TableJoin(_Memory):
             stands = row is not None or self.join.unmatched == "left"
             if stands or left.out:
                 shown = row.record if row is not None else None if stands else arrival.record
-                key = _key_of_pair(arrival, left.arrival)
+                key = self.key_of_pair(arrival, left.arrival)
                 composites.append(self._told(left, row, shown, stands=stands, key=key))
         return made(composites, "filtered" if arrival.withdrawn else "waiting")
 
@@ -214,7 +221,7 @@ class TableJoin(_Memory):
         number = left.emitted
         left.emitted, left.out = number + 1, stands
         left.row = entity_of(row.record) if row is not None and stands else None
-        return self._composite(left.record, shown, number, withdrawn=not stands, key=key)
+        return self._composite(left.arrival, shown, number, withdrawn=not stands, key=key)
 
     def _chosen(self, left: Record, key: str) -> Entry | None:
         """The row that wins."""
@@ -225,22 +232,19 @@ class TableJoin(_Memory):
         return max(reversed(valid), key=lambda row: row.record["occurred_at"], default=None)
 
     def _composite(
-        self, left: Record, row: Record | None, revision: int, *, withdrawn: bool = False, key: bytes | None = None
+        self, asking: Arrival, row: Record | None, revision: int, *, withdrawn: bool = False, key: bytes | None = None
     ) -> Composite:
+        left = asking.record
         parents = [left] if row is None else [left, row]
         # A followed left record can be told of the same two events more than once.
         number = [str(revision)] if self.follow and revision > 0 else []
         head = envelope(
             digest(self.join.name, left["event_id"], "" if row is None else row["event_id"], *number),
-            digest(self.join.name, *entity_of(left)),
+            # One that moves is taken back under its old key, and begins anew under its new one.
+            digest(self.join.name, *entity_of(left), *([asking.key] if self.follow else [])),
             revision,
             parents,
             left,
             withdrawn=withdrawn,
         )
         return Composite(head, {self.join.left: left, self.join.right: row or self._blank_row}, key)
-
-
-def _key_of_pair(arrival: Arrival, other: Arrival) -> bytes | None:
-    """The other's Kafka key, where it alone is not the text of what both agree in; None for the arrival's."""
-    return None if arrival.kafka_key else other.kafka_key

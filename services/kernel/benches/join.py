@@ -75,6 +75,7 @@ def plan(matches: str, *, follow: bool) -> str:
         "within_ms": 14 * DAY,
         "matches": matches,
         "unmatched": "wait",
+        "broadcast": "none",
         "most": 1000,
         "follow": follow,
         "schema": composite,

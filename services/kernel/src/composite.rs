@@ -1,10 +1,12 @@
 //! Composite records: an envelope, derived from the records that were brought together, then these records.
 //!
 //! Ids are the first 16 bytes, as hexadecimal digits, of a SHA-256 over parts, each with its length (u32, little-endian)
-//! before it. A join's `event_id`: the step's name, the left and the right `event_id`; for a table that is followed, from
-//! the second emission of a left entity on, also the emission's number in decimal, for a left record may come back to a
-//! row that it had. A join's `entity_id`: the step's name, then `source` and `entity_id` of the left and of the right
-//! record; for a table the left ones alone. What is missing is empty. A reconcile's: see `reconcile`.
+//! before it. A join's `event_id`: the step's name, the left and the right `event_id`; its `entity_id`: the step's name,
+//! then `source` and `entity_id` of the left and of the right record, for a table of the left one alone. What is missing
+//! is empty. A table that is followed adds to the `event_id`, from the second emission of a left entity on, the emission's
+//! number in decimal, for a left record may come back to a row that it had; and to the `entity_id` the text of the key,
+//! for an entity that moves is taken back under its old key and begins anew under its new one, maybe in another slice.
+//! A reconcile's: see `reconcile`.
 
 use sha2::{Digest, Sha256};
 

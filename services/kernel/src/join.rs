@@ -28,6 +28,8 @@ pub struct Joint<'a> {
     /// The number of the emission, where the event's id depends on it.
     pub number: Option<i64>,
     pub retracted: bool,
+    /// The text of the relation's key, where the composite's entity is one under this key alone.
+    pub under: Option<&'a [u8]>,
     /// Its text key; empty for that of the record that makes it.
     pub key: &'a [u8],
 }
@@ -81,6 +83,9 @@ impl Frame {
         if !self.left_entity {
             entity.add(right.source);
             entity.add(right.entity_id);
+        }
+        if let Some(text) = joint.under {
+            entity.add(text);
         }
         let entity = hex(entity.digest());
         let main = if joint.records[0].is_some() { &left } else { &right };

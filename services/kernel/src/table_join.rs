@@ -226,7 +226,7 @@ impl TableJoin {
         let stands = !arrival.withdraws && (row.is_some() || self.alone);
         if stands || answer.is(OUT) {
             let records = [Some(arrival.record), row.map(|row| row.record)];
-            let joint = emission(answer, records, !stands, &[]);
+            let joint = emission(answer, records, !stands, arrival.text, &[]);
             self.frame.write(&joint, &mut bench.parts, made);
             answer = answer.emitted(row.map(|row| row.identity).filter(|_| stands), !stands);
         }
@@ -301,17 +301,23 @@ impl TableJoin {
         }
         let key = self.frame.key_of_pair(1, arrival, &kept);
         let right = row.map(|row| row.record).or_else(|| (!stands).then_some(arrival.record));
-        let joint = emission(answer, [Some(kept.record), right], !stands, key);
+        let joint = emission(answer, [Some(kept.record), right], !stands, arrival.text, key);
         self.frame.write(&joint, &mut bench.parts, made);
         let answer = answer.emitted(row.map(|row| row.identity), !stands);
         lefts.patch(place, &answer.bytes());
     }
 }
 
-/// The next composite of a followed left record.
-fn emission<'a>(answer: Answer, records: [Option<&'a [u8]>; 2], retracted: bool, key: &'a [u8]) -> Joint<'a> {
+/// The next composite of a followed left record. Its numbers begin at 0 under each key, so its entity does too.
+fn emission<'a>(
+    answer: Answer,
+    records: [Option<&'a [u8]>; 2],
+    retracted: bool,
+    text: &'a [u8],
+    key: &'a [u8],
+) -> Joint<'a> {
     let number = (answer.number > 0).then_some(answer.number);
-    Joint { records, revision: Some(answer.number), number, retracted, key }
+    Joint { records, revision: Some(answer.number), number, retracted, under: Some(text), key }
 }
 
 fn write_left(frame: &Frame, answer: Answer, arrival: &Arrival<'_>, out: &mut Vec<u8>) {

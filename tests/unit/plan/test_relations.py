@@ -167,6 +167,7 @@ def test_a_join_in_the_kernels_words() -> None:
         "within_ms": 2 * DAY_MS,
         "matches": "valid-at",
         "unmatched": "left",
+        "broadcast": "none",
         "most": 7,
         "follow": True,
     }

@@ -214,3 +214,19 @@ fn a_restored_state_goes_on_where_the_other_stopped() {
         restored.state = restored.restored(&if number % 2 == 0 { deltas.clone() } else { restored.dump() });
     }
 }
+
+#[test]
+fn a_left_record_that_moves_is_another_entity_under_its_new_key() {
+    let mut rig = rig("latest", "left", true);
+    let first = rig.offer(LEFT, &event("l1", "a", 0), 0).1;
+    let now = event("l2", "a", 1).on("y");
+    let left =
+        rig.offer_as(LEFT, &now, &Offered { key: b"x", append_ms: 1, moved: true, retracted: false }).1;
+    let begun = rig.offer(LEFT, &now, 1).1;
+    assert_eq!(
+        (left[0].short().as_str(), begun[0].short().as_str()),
+        ("RETRACTED 1 l2 -", "ASSERTED 0 l2 -")
+    );
+    assert_eq!(left[0].entity_id, first[0].entity_id);
+    assert_ne!(begun[0].entity_id, first[0].entity_id);
+}
