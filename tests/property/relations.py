@@ -107,7 +107,7 @@ def _contract(draw: st.DrawFn, topic: str) -> TopicContract:
 
 def _feed(draw: st.DrawFn, contracts: list[TopicContract], events: list[EventSchema], name: str) -> Feed:
     kind = draw(st.sampled_from(["join", "join", "join", "reconcile", "source"]))
-    corrections = draw(st.sampled_from(["independent", "follow"]))
+    corrections = draw(st.sampled_from(["independent", "follow", "follow"]))
     used = (0, 1) if kind == "join" else (draw(st.integers(0, 1)),)
     sources = {ALIASES[index]: contracts[index].topic for index in used}
     relation: dict[str, Any] | None = None
@@ -151,7 +151,7 @@ def _join(draw: st.DrawFn) -> dict[str, Any]:
         "matches": matches,
         "unmatched": unmatched,
         "broadcast": broadcast,
-        "most": draw(st.sampled_from([1000, 1000, 2, 1])),
+        "most": draw(st.sampled_from([1000, 1000, 1000, 2, 1])),
     }
 
 
@@ -227,34 +227,44 @@ def _selected(draw: st.DrawFn, aliases: list[str]) -> dict[str, Any]:
 def _script(draw: st.DrawFn, contracts: list[str], most_records: int) -> list[Sent | Action]:
     script: list[Sent | Action] = []
     sent: list[Sent] = []
-    for number in range(draw(st.integers(1, most_records))):
-        if sent and draw(st.integers(0, 5)) == 0:
+    for number in range(draw(st.sampled_from([most_records, most_records // 2, 3]))):
+        if sent and draw(st.integers(0, 9)) == 0:
             again = draw(st.sampled_from(sent))
             sent.append(Sent(again.contract, again.record, draw(st.integers(0, 3))))
         else:
-            sent.append(Sent(draw(st.sampled_from(contracts)), _record(draw, number), draw(_PAUSES)))
+            contract = draw(st.sampled_from(contracts))
+            earlier = [one.record for one in sent if one.contract == contract]
+            sent.append(Sent(contract, _record(draw, number, earlier), draw(_PAUSES)))
         script.append(sent[-1])
         if draw(st.integers(0, 2)) == 0:
             script.append(draw(st.sampled_from(ACTIONS)))
     return script
 
 
-_STATUSES = st.sampled_from([*["ASSERTED"] * 9, *["CORRECTED"] * 5, *["RETRACTED"] * 5, "MAYBE"])
+_STATUSES = st.sampled_from([*["ASSERTED"] * 9, *["CORRECTED"] * 5, *["RETRACTED"] * 4, "MAYBE"])
 _PAUSES = st.sampled_from([0, 0, 1, 1, 2, 3, 5, 10])
 
 
-def _record(draw: st.DrawFn, number: int) -> dict[str, Any]:
-    return {
-        "event_id": f"e{number}",
+def _record(draw: st.DrawFn, number: int, earlier: list[dict[str, Any]]) -> dict[str, Any]:
+    """A new record, or a further revision of an earlier one: mostly a higher one, mostly under the same key."""
+    record = {
         "entity_id": draw(st.sampled_from(["x", "y", "z|"])),
-        "revision": draw(st.sampled_from([0, 0, 0, 1, 1, 2, 3])),
+        "revision": draw(st.sampled_from([0, 0, 0, 1])),
+        "source": draw(st.sampled_from(PARTIES)),
+        "carrier": draw(st.sampled_from(["MU", "MU", "C|Z"])),
+        "day": draw(st.sampled_from([1, 1, 2])),
+    }
+    if earlier and draw(st.integers(0, 2)):
+        before = draw(st.sampled_from(earlier))
+        kept = ["entity_id", "source", *(["carrier", "day"] if draw(st.integers(0, 4)) else [])]
+        record |= {name: before[name] for name in kept}
+        record["revision"] = max(0, before["revision"] + draw(st.sampled_from([1, 1, 1, 2, 0, -1])))
+    return record | {
+        "event_id": f"e{number}",
         "status": draw(_STATUSES),
         "occurred_at": START_MS + draw(st.integers(0, 6)),
         "published_at": START_MS + number,
-        "source": draw(st.sampled_from(PARTIES)),
         "region": draw(st.sampled_from(["420100", "110000"])),
-        "carrier": draw(st.sampled_from(["MU", "C|Z"])),
-        "day": draw(st.integers(1, 2)),
-        "row": draw(st.sampled_from([None, 0, 1, 2])),
+        "row": draw(st.sampled_from([None, 0, 1, 1, 2])),
         "note": draw(st.sampled_from(["a", "b"])),
     }

@@ -47,7 +47,7 @@ class FeedOracle:
     """A feed, given each record of its inputs in the order in which the lane took them."""
 
     def __init__(self, feed: Feed, catalogue: Catalogue, policy: Policy, token_key: bytes) -> None:
-        self.name = feed.id
+        self.name, self.corrections = feed.id, feed.corrections
         self.delivered: list[tuple[bytes | None, Record]] = []
         self.accounts: defaultdict[str, Counter[str]] = defaultdict(Counter)
         """By Kafka topic."""
@@ -104,7 +104,7 @@ class FeedOracle:
             # Under the key that its entity left it is no repeat of itself under the new one.
             steps = [step for step in steps if not isinstance(step, DeduplicateStep)]
         outcome = self._passes(steps, place, {alias: record})
-        follow, reconcile = self._feed.corrections == "follow", isinstance(self.relation, Reconcile)
+        follow, reconcile = self.corrections == "follow", isinstance(self.relation, Reconcile)
         if outcome == "duplicate" or (outcome == "filtered" and not follow) or (moved and not follow and not reconcile):
             return [outcome or "filtered"]
         withdrawn = moved or outcome == "filtered"
@@ -127,7 +127,7 @@ class FeedOracle:
         return self._memories[slice_number]
 
     def _new_memory(self) -> EachPair | TableJoin | Reconciled:
-        relation, follow = self.relation, self._feed.corrections == "follow"
+        relation, follow = self.relation, self.corrections == "follow"
         if isinstance(relation, Join):
             within_ms = milliseconds(relation.within)
             if relation.matches == "each-pair":
@@ -145,7 +145,7 @@ class FeedOracle:
         if outcome == "duplicate":
             return outcome
         passed = outcome == ""
-        if self._feed.corrections == "independent":
+        if self.corrections == "independent":
             return self._deliver(place, self._projected(head, sides)) if passed else "filtered"
         told = self._told.get((place.slice, identity))
         if told is not None and place.at_ms - told.at_ms > milliseconds(self._feed.retention):

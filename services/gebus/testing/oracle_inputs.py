@@ -102,6 +102,8 @@ class Copy:
     key: bytes
     partition: int | None
     record: Record
+    moved: bool = False
+    """Whether the key is not that of its own fields."""
 
 
 @dataclass(slots=True)
@@ -132,7 +134,7 @@ class Copier:
                 self._last[entity] = key, record["revision"], at_ms
             else:
                 places = [stands]
-        return [Copy(self.way.topic, place.encode(), None, record) for place in places]
+        return [Copy(self.way.topic, place.encode(), None, record, place != key) for place in places]
 
 
 def copiers(catalogue: Catalogue) -> list[Copier]:

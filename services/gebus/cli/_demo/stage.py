@@ -6,8 +6,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +17,11 @@ from gebus import plan
 from gebus.catalogue import Places, load
 from gebus.kafka import Connection
 from gebus.kafka.admin import Admin
+from gebus.kafka.lane_clients import open_reader
 from gebus.kafka.registry import Registry
 from gebus.kafka.secrets import Secrets
+from gebus.lanes.log import read_to_end
+from gebus.lanes.places import Place
 from gebus.lanes.settings import GROUP
 from gebus.model.catalogue import Catalogue
 from gebus.model.errors import ContractError, Unavailable
@@ -59,22 +62,26 @@ class Stage:
             {topic for lane in self.lanes for part in lane.inputs if not part.internal for topic in part.topics}
         )
 
-    @property
-    def internal_topics(self) -> list[str]:
-        """What lanes write for other lanes."""
-        return sorted({topic for lane in self.lanes for part in lane.inputs if part.internal for topic in part.topics})
-
     def has_begun(self) -> bool:
         """Whether the lanes have committed anything."""
         return bool(self.admin.committed(GROUP))
 
     def wait_until_taken(self, timeout: float) -> None:
         """Wait until the lanes have taken every record that the sources hold now, and what they made of those."""
-        for topics in (self.source_topics, self.internal_topics):
-            self._wait_until_taken(topics, timeout)
+        self._wait_until_taken(self.admin.ends(self.source_topics), timeout)
+        # What lanes wrote for each other was committed together with what they took.
+        self._wait_until_taken(self._internal_ends(), timeout)
 
-    def _wait_until_taken(self, topics: list[str], timeout: float) -> None:
-        ends = self.admin.ends(topics)
+    def _internal_ends(self) -> dict[tuple[str, int], int]:
+        """Behind the last record in each partition of what lanes write for lanes: a mark of a transaction lies later."""
+        copies = [(rekey.topic, rekey.partitions) for lane in self.lanes for rekey in lane.rekeys]
+        places = [Place(topic, number) for topic, partitions in copies for number in range(partitions)]
+        with closing(open_reader(self.connection(ADMIN), "demo")) as reader:
+            return {
+                (message.topic(), message.partition()): message.offset() + 1 for message in read_to_end(reader, places)
+            }
+
+    def _wait_until_taken(self, ends: Mapping[tuple[str, int], int], timeout: float) -> None:
         behind = dict(ends)
 
         def caught_up() -> bool:
