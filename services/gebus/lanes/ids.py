@@ -15,7 +15,9 @@ from gebus.model.errors import NotFound
 
 def topic_ids(connection: Connection, topics: Collection[str], seconds: float) -> dict[str, str]:
     """The id of each topic; NotFound where one is missing, SessionEnded where no answer comes for so long."""
-    asked = open_asker(connection).describe_topics(TopicCollection(sorted(topics)), request_timeout=seconds)
+    # Held until all have answered: a client that nobody holds is closed, and its questions with it.
+    asker = open_asker(connection)
+    asked = asker.describe_topics(TopicCollection(sorted(topics)), request_timeout=seconds)
     found: dict[str, str] = {}
     for topic, answer in asked.items():
         try:

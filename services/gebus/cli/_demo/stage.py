@@ -73,7 +73,7 @@ class Stage:
         self._wait_until_taken(self._internal_ends(), timeout)
 
     def _internal_ends(self) -> dict[tuple[str, int], int]:
-        """Behind the last record in each partition of what lanes write for lanes: a mark of a transaction lies later."""
+        """Behind the last record of each partition that lanes write for lanes; a transaction's mark lies later."""
         copies = [(rekey.topic, rekey.partitions) for lane in self.lanes for rekey in lane.rekeys]
         places = [Place(topic, number) for topic, partitions in copies for number in range(partitions)]
         with closing(open_reader(self.connection(ADMIN), "demo")) as reader:
