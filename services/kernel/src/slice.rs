@@ -25,6 +25,8 @@ pub struct Slice {
     pub relations: Vec<RelationState>,
     /// By the topics of the lane's ports.
     pub accounts: Vec<Account>,
+    /// The clock to which the stores go when the open transaction is committed.
+    clock_ms: Option<i64>,
 }
 
 impl Slice {
@@ -36,6 +38,7 @@ impl Slice {
             stores: lane.stores.iter().map(|store| Store::new(store.window_ms)).collect(),
             relations: lane.relations.iter().map(|def| def.relation.new_state()).collect(),
             accounts: accounts.map(|(port, _)| Account::new(port.groups.len(), lane.feeds.len())).collect(),
+            clock_ms: None,
         }
     }
 
@@ -53,6 +56,9 @@ impl Slice {
             self.seen.iter_mut().for_each(Seen::commit);
             self.stores.iter_mut().for_each(Store::commit);
             self.relations.iter_mut().for_each(RelationState::commit);
+            if let Some(clock_ms) = self.clock_ms.take() {
+                self.advance(clock_ms);
+            }
         }
     }
 
@@ -62,6 +68,7 @@ impl Slice {
             self.seen.iter_mut().for_each(Seen::rollback);
             self.stores.iter_mut().for_each(Store::rollback);
             self.relations.iter_mut().for_each(RelationState::rollback);
+            self.clock_ms = None;
         }
     }
 
@@ -128,8 +135,12 @@ impl Slice {
         }
     }
 
-    /// Drops what no record appended at or after `clock_ms` could match, and says how many entries that was.
+    /// Drops what no record appended at or after `clock_ms` could match, and says how many entries that was. Stores drop
+    /// nothing while a transaction is open, for what it did may be taken back: they do so when it is committed.
     pub fn advance(&mut self, clock_ms: i64) -> usize {
+        if self.changed() {
+            self.clock_ms = Some(clock_ms);
+        }
         let seen: usize = self.seen.iter_mut().map(|seen| seen.advance(clock_ms)).sum();
         let stores: usize = self.stores.iter_mut().map(|store| store.advance(clock_ms)).sum();
         let relations = self.relations.iter_mut().map(|relation| relation.advance(clock_ms));

@@ -223,6 +223,18 @@ def test_state_is_forgotten_after_its_time() -> None:
     assert kernel.advance(LANE, 0, NOW + WITHIN + WITHIN // 4) == 50
 
 
+def test_a_clock_that_comes_within_a_transaction_counts_when_it_is_committed() -> None:
+    kernel = Related().kernel()
+    kernel.step([trip(number) for number in range(50)])
+    kernel.commit(NOW)
+    late = NOW + 2 * WITHIN
+    for settle in (kernel.rollback, lambda: kernel.commit(NOW)):
+        kernel.step([trip(99, time=late)])
+        assert kernel.advance(LANE, 0, late) == 0
+        settle()
+    assert {row[2]: row[3] for row in kernel.state_size()}["cdc/contacts.same-flight.left"] == 1
+
+
 def changed(related: Related, **more: Any) -> str:
     plan = json.loads(related.json())
     plan["feeds"][0] |= more
