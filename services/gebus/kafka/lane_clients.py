@@ -90,7 +90,8 @@ def open_reader(connection: Connection, name: str) -> Consumer:
 def open_producer(connection: Connection, slot: int) -> Producer:
     """The transactional producer of one worker slot; `init_transactions` fences whoever held the slot before.
 
-    Delivery is reported where the record was given with `on_delivery`. Not promised: that anybody answers; see `require_answer`.
+    Delivery is reported where the record was given with `on_delivery`. Not promised: that anybody answers; see
+    `require_answer`.
     """
     return Producer(
         {
