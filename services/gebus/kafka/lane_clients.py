@@ -114,7 +114,9 @@ def open_producer(connection: Connection, slot: int) -> Producer:
 
 def open_asker(connection: Connection) -> AdminClient:
     """A client that asks for the ends of partitions, as futures."""
-    return AdminClient(_common(connection, "gebus-lanes-ends"), logger=_log)
+    # Such a client does not learn by itself that a leader has changed, not even from a broker that says so: once its
+    # knowledge is old, it asks again.
+    return AdminClient({**_common(connection, "gebus-lanes-ends"), "metadata.max.age.ms": 1_000}, logger=_log)
 
 
 def require_answer(connection: Connection) -> None:
