@@ -19,7 +19,7 @@ from tests.bench.source import PARTITIONS, Source
 from tests.bench.systems import Place, System, duplicates_of_lane
 
 START_SECONDS = 90.0
-RUN_SECONDS = 900.0
+RUN_SECONDS = 120.0
 SLOWEST = 10_000  # events a second: below it a system has no figure
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import threading
@@ -23,7 +24,7 @@ from gebus.catalogue.documents import nearest
 from gebus.cli._options import CatalogueOption
 from gebus.cli._run import run_group
 from gebus.kafka import Connection
-from gebus.lanes.settings import PRINCIPAL
+from gebus.lanes.settings import PRINCIPAL, LaneSettings
 from gebus.model.errors import GebusError, NotFound
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 _ADMIN = "gebus-admin"
 _EXTRA = ("confluent_kafka", "gebus_kernel", "prometheus_client")
 _SHOWN = 200
+_SNAPSHOT_BYTES = LaneSettings().snapshot_bytes
 _METRICS_PORT = 9464
 """Where exporters of OpenTelemetry answer Prometheus."""
 
@@ -61,6 +63,21 @@ def run_lanes_command(
             "A worker whose port is taken says so and goes on without.",
         ),
     ] = _METRICS_PORT,
+    state_bytes: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="How many bytes of state a worker may hold; at the end it takes no more input, and loses nothing. "
+            "Half of this machine's memory for all workers together, unless given.",
+        ),
+    ] = None,
+    snapshot_bytes: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="A snapshot of a slice's state is written to $GEBUS_HOME/state when its log grew by so many bytes.",
+        ),
+    ] = _SNAPSHOT_BYTES,
 ) -> None:
     """Run the lanes of the catalogue until Ctrl-C or SIGTERM, then stop within seconds; nothing is lost either way.
 
@@ -86,15 +103,20 @@ def run_lanes_command(
 
     signal.signal(signal.SIGTERM, ask)
     signal.signal(signal.SIGINT, ask)
+    settings = LaneSettings(state_bytes=state_bytes or _memory() // 2 // workers, snapshot_bytes=snapshot_bytes)
     supervisor = Supervisor(
         workers,
         lambda slot, restarts: spawn_worker(
-            worker_command(slot, root, metrics_port + slot if metrics_port else None, restarts)
+            worker_command(slot, root, metrics_port + slot if metrics_port else None, restarts, settings)
         ),
         SystemClock(),
         SupervisorSettings(),
     )
     supervisor.run(stop.is_set, stop.wait)
+
+
+def _memory() -> int:
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def accounts_command(*, root: CatalogueOption = Path("schemas"), as_json: AsJson = False) -> None:

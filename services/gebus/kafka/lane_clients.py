@@ -90,7 +90,8 @@ def open_reader(connection: Connection, name: str) -> Consumer:
 def open_producer(connection: Connection, slot: int) -> Producer:
     """The transactional producer of one worker slot; `init_transactions` fences whoever held the slot before.
 
-    Delivery is reported where the record was given with `on_delivery`. Not promised: that anybody answers; see `require_answer`.
+    Delivery is reported where the record was given with `on_delivery`. Not promised: that anybody answers; see
+    `require_answer`.
     """
     return Producer(
         {
@@ -113,7 +114,9 @@ def open_producer(connection: Connection, slot: int) -> Producer:
 
 def open_asker(connection: Connection) -> AdminClient:
     """A client that asks for the ends of partitions, as futures."""
-    return AdminClient(_common(connection, "gebus-lanes-ends"), logger=_log)
+    # Such a client does not learn by itself that a leader has changed, not even from a broker that says so: once its
+    # knowledge is old, it asks again.
+    return AdminClient({**_common(connection, "gebus-lanes-ends"), "metadata.max.age.ms": 1_000}, logger=_log)
 
 
 def require_answer(connection: Connection) -> None:

@@ -56,6 +56,8 @@ class Observation:
     live: Sequence[Slice] = ()
     buffered: Mapping[Place, int] = field(default_factory=dict)
     restoring: Mapping[Slice, float] = field(default_factory=dict)
+    budget: int = 0
+    full: bool = False
 
 
 class Meter:

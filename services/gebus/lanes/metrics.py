@@ -55,6 +55,12 @@ STATE_BYTES = Metric("gebus_state_bytes", "gauge", "bytes", ("slice", "table"), 
 STATE_ENTRIES = Metric(
     "gebus_state_entries", "gauge", "entries", ("slice", "table"), "Keys that a slice's table remembers"
 )
+STATE_BUDGET = Metric(
+    "gebus_state_budget_bytes", "gauge", "bytes", (), "How much memory the state of this worker may take"
+)
+STOPPED = Metric(
+    "gebus_input_stopped", "gauge", "workers", (), "1 while this worker's state is at its budget and no input is taken"
+)
 BLOCKED = Metric(
     "gebus_blocked_partitions", "gauge", "partitions", ("topic", "reason"),
     "Source partitions that wait: unknown_schema until the registry answers, dead_letter_limit until a restart",
@@ -90,8 +96,8 @@ RESTARTS = Metric(
 )
 
 METRICS = (
-    RECORDS, LAG_RECORDS, LAG_SECONDS, BATCH, COMMIT, END_TO_END, STATE_BYTES, STATE_ENTRIES, BLOCKED, BUFFERED,
-    SNAPSHOTS, RESTORING, LIVE, TRANSACTIONS, SESSIONS, RESTARTS,
+    RECORDS, LAG_RECORDS, LAG_SECONDS, BATCH, COMMIT, END_TO_END, STATE_BYTES, STATE_ENTRIES, STATE_BUDGET,
+    STOPPED, BLOCKED, BUFFERED, SNAPSHOTS, RESTORING, LIVE, TRANSACTIONS, SESSIONS, RESTARTS,
 )  # fmt: skip
 
 
@@ -131,6 +137,10 @@ class WorkerCollector(Collector):
             size.add_metric([f"{lane}/{number}", table], length)
             entries.add_metric([f"{lane}/{number}", table], count)
         yield from (size, entries)
+        for metric, value in ((STATE_BUDGET, seen.budget), (STOPPED, int(seen.full))):
+            family = _gauge(metric)
+            family.add_metric([], value)
+            yield family
         blocked = _gauge(BLOCKED)
         reasons = [(place.topic, reason) for place, reason in seen.held.items()]
         for topic, reason in sorted(set(reasons)):
@@ -156,9 +166,9 @@ class WorkerCollector(Collector):
         transactions.add_metric(["abandoned"], meter.abandoned)
         yield transactions
         for metric, count in ((SESSIONS, meter.sessions), (RESTARTS, meter.restarts)):
-            family = _counter(metric)
-            family.add_metric([], count)
-            yield family
+            counter = _counter(metric)
+            counter.add_metric([], count)
+            yield counter
 
 
 def serve_metrics(meter: Meter, port: int) -> WSGIServer | None:

@@ -34,6 +34,7 @@ from gebus.model.errors import Denied, GebusError
 from gebus.plan import lanes
 
 _log = logging.getLogger(__name__)
+_SETTINGS = LaneSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class WorkerOptions:
     catalogue: Path
     metrics_port: int | None
     restarts: int = 0
+    settings: LaneSettings = _SETTINGS
 
 
 def run_worker(options: WorkerOptions) -> None:
@@ -51,7 +53,7 @@ def run_worker(options: WorkerOptions) -> None:
     stop = threading.Event()
     _stop_on_signals(stop)
     _stop_with_supervisor(stop)
-    settings, clock = LaneSettings(), SystemClock()
+    settings, clock = options.settings, SystemClock()
     crash = CrashPoint(os.environ)
     running = Lanes(lanes(load(options.catalogue)))
     connection = Connection.load(PRINCIPAL)

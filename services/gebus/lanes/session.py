@@ -12,6 +12,7 @@ from confluent_kafka import Message as KafkaMessage
 from gebus_kernel import Kernel
 
 from gebus.lanes.blocked import HeldPartitions
+from gebus.lanes.budget import Budget, StoppedInput
 from gebus.lanes.crash import CrashPoint
 from gebus.lanes.dead_letters import dead_letter, dead_letter_topic
 from gebus.lanes.errors import Fenced, Gap, SessionEnded, gone_or_none, in_our_words, told
@@ -58,6 +59,7 @@ class Session:
         settings: LaneSettings,
         crash: CrashPoint,
         directory: Path,
+        budget: Budget,
     ) -> None:
         self._lanes, self._kernel, self._meter = lanes, kernel, meter
         self._slot, self._clock, self._settings, self._crash = slot, clock, settings, crash
@@ -69,6 +71,7 @@ class Session:
         )
         self._slices = Slices(lanes, self._consumer, kernel, self._restorer)
         self._ordered = OrderedInputs(lanes, self._consumer, clients.ends, clock, settings)
+        self._budget, self._stopped = budget, StoppedInput(self._consumer)
         self._held = HeldPartitions(lanes, self._consumer, kernel, schemas, self._ordered)
         self._vanished = Vanished(lanes.topics, clients.ends)
         self._progress = Progress(self._consumer, clock, self._restorer.starts)
@@ -100,7 +103,8 @@ class Session:
         messages = self._poll()
         if messages:
             self._crash.reach("after_poll")
-        batch = [*self._ordered.gather(messages), *self._ordered.release(self._settings.batch, self._held.shares)]
+        held = self._slices.live_shares if self._budget.full else self._held.shares
+        batch = [*self._ordered.gather(messages), *self._ordered.release(self._settings.batch, held)]
         if batch:
             self._take(batch)
         if self._transaction is not None and self._transaction.open and self._transaction.due_in <= 0:
@@ -114,6 +118,8 @@ class Session:
         if self._clock.monotonic() >= self._look_at:
             self._vanished.check()
             self._look_at = self._clock.monotonic() + self._settings.look_interval
+        if self._budget.due:
+            self._keep_budget()
         if self._transaction is not None and not self._transaction.open:
             self._snapshots.some()
         self._meter.serve(self._observe)
@@ -183,6 +189,14 @@ class Session:
         self._meter.commit.observe(self._clock.monotonic() - started)
         self._meter.committed += 1
 
+    def _keep_budget(self) -> None:
+        """Stop the input at the budget's end; ordered shares, of which nothing is released then, wait by themselves."""
+        beginning = self._slices.waiting or not self._slices.live_shares
+        self._budget.look(self._kernel.state_size(), restoring=beginning)
+        ordered, held = self._lanes.ordered_topics, self._held.holds
+        places = {place for place in self._slices.live_places if place.topic not in ordered and place not in held}
+        self._stopped.be(places, full=self._budget.full)
+
     def _restore(self) -> None:
         if self._transaction is None and not self._take_slot():
             return
@@ -236,6 +250,8 @@ class Session:
             live=tuple(self._slices.live),
             buffered=self._ordered.buffered(),
             restoring=self._restorer.progress(),
+            budget=self._budget.limit,
+            full=self._budget.full,
         )
 
     def _without_errors(self, messages: Sequence[Message]) -> list[Message]:

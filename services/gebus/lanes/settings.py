@@ -47,6 +47,8 @@ class LaneSettings:
     ahead_records: int = 20_000
     ahead_bytes: int = 16 << 20
     """How far an input of an ordered share may be read ahead of the others, before it is paused."""
+    state_bytes: int = 8 << 30
+    """How much state a worker may hold; beyond, the system would kill it."""
     snapshot_bytes: int = 16 << 20
     """Less of a log's tail is read faster than a snapshot of it is worth."""
     snapshot_interval: float = 10.0

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gebus.lanes.backoff import Backoff
+from gebus.lanes.budget import Budget
 from gebus.lanes.crash import CrashPoint
 from gebus.lanes.kernels import Kernels
 from gebus.lanes.meter import Meter
@@ -47,6 +48,7 @@ class Worker:
         self._lanes, self._kernels, self._clients, self._schemas = lanes, kernels, clients, schemas
         self._meter, self._slot, self._clock = meter, slot, clock
         self._settings, self._crash, self._directory = settings, crash, directory
+        self._budget = Budget(settings.state_bytes, clock)
         self._backoff = Backoff(settings.session_backoff, settings.session_backoff_ceiling)
 
     def run(self, stopping: Stopping, wait: Callable[[float], object]) -> None:
@@ -76,6 +78,7 @@ class Worker:
             settings=self._settings,
             crash=self._crash,
             directory=self._directory,
+            budget=self._budget,
         )
 
     def _pause(self, error: GebusError, wait: Callable[[float], object]) -> None:

@@ -50,8 +50,9 @@ def run_contact(on: Stage, history: History, trip: Event) -> None:
             ("the passenger came last", carrier, second, {(_who(second), "ASSERTED")}),
             ("the case was taken back", "nosugar", retraction, {(_who(one), "RETRACTED") for one in (first, second)}),
         ):
+            since = time.time()
             _publish(on, history, party, event)
-            history.contacts.append(_await(subscriber, what, expected, trip))
+            history.contacts.append(_await(subscriber, what, expected, trip, since))
 
 
 _GONE = {"revision": 1, "status": "RETRACTED"}
@@ -83,16 +84,18 @@ def _publish(on: Stage, history: History, party: str, event: Event) -> None:
     history.told += publish_events(on, party, [event], lambda: None)
 
 
-def _await(subscriber: Subscriber, what: str, expected: set[tuple[str, str]], trip: Event) -> Contact:
-    """Read until the notices came that are expected; others, of the same journey, may be between them."""
+def _await(subscriber: Subscriber, what: str, expected: set[tuple[str, str]], trip: Event, since: float) -> Contact:
+    """Read until the notices came that are expected; those of other cases of the journey may be between them."""
     missing, latency = set(expected), 0.0
     notice: Mapping[str, Any] = {}
     for record, now in _arrivals(subscriber):
         who = record["passenger_id"], record["status"]
-        if who not in missing:
+        published, area = _seconds(record["published_at"]), record["contact_area"]
+        # To the millisecond: what was published before `since` is not because of it.
+        if who not in missing or area != trip.fields["contact_area"] or published < int(since * 1000) / 1000:
             continue
         missing.discard(who)
-        notice, latency = record, max(latency, (now - _seconds(record["published_at"])) * 1000)
+        notice, latency = record, max(latency, (now - published) * 1000)
         if not missing:
             return Contact(what, str(trip.fields["carrier_no"]), latency, notice)
     raise Unavailable(f"{what}: no notice for {', '.join(sorted(who for who, _ in missing))} in {_WAIT_SECONDS} s")

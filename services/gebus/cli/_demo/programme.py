@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
 
 from gebus.model.catalogue import Catalogue
@@ -119,9 +120,11 @@ def _journeys(data: Path, catalogue: Catalogue, codes: Path, divisions: Division
     cases = (NosugarSource(nosugar, divisions, rules), DlunionSource(dlunion, divisions, rules))
     files = (nosugar.trips, *dlunion.tables, codes)
 
+    @cache
     def aircraft() -> list[Run]:
         return [*_runs(cases, "aircraft"), *flights(hangkong)]
 
+    @cache
     def railway() -> list[Run]:
         return [*_runs(cases, "train"), *trains(tielu)]
 
