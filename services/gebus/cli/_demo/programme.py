@@ -121,12 +121,16 @@ def _journeys(data: Path, catalogue: Catalogue, codes: Path, divisions: Division
     files = (nosugar.trips, *dlunion.tables, codes)
 
     @cache
+    def journeys() -> list[Event]:
+        return [reading for source in cases for reading in source.read() if isinstance(reading, Event)]
+
+    @cache
     def aircraft() -> list[Run]:
-        return [*_runs(cases, "aircraft"), *flights(hangkong)]
+        return [*_runs(journeys(), "aircraft"), *flights(hangkong)]
 
     @cache
     def railway() -> list[Run]:
-        return [*_runs(cases, "train"), *trains(tielu)]
+        return [*_runs(journeys(), "train"), *trains(tielu)]
 
     return [
         _Part(nosugar.party, "health.case_trip", (nosugar.trips, codes), lambda: cases[0]),
@@ -142,12 +146,11 @@ def _journeys(data: Path, catalogue: Catalogue, codes: Path, divisions: Division
     ]
 
 
-def _runs(cases: Sequence[Source], carrier: Carrier) -> list[Run]:
+def _runs(journeys: Sequence[Event], carrier: Carrier) -> list[Run]:
     """The runs on which a case was, each once, in the order in which they are told."""
-    events = (reading.fields for source in cases for reading in source.read() if isinstance(reading, Event))
     runs = {
         (str(trip["carrier_no"]), int(str(trip["service_date"]))): str(trip["region"])
-        for trip in events
+        for trip in (journey.fields for journey in journeys)
         if (trip["carrier"] == "aircraft") == (carrier == "aircraft")
     }
     return [Run(carrier, number, _EPOCH + timedelta(days=day), region) for (number, day), region in runs.items()]
