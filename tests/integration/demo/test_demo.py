@@ -82,7 +82,6 @@ def test_joined_and_reconciled_feeds_hold_what_stands(result: dict[str, Any]) ->
     assert len(related) == 8
     for feed in related.values():
         assert 0 < feed["in_the_end"] < feed["received"]
-        assert feed["lane"]["waiting"] + feed["lane"]["more"] > 0
     assert result["reconciled"] is None
 
 
