@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from confluent_kafka import IsolationLevel, KafkaException
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined] # it is, in its documentation
 
-from gebus.lanes.errors import gone_or_none, in_our_words
+from gebus.lanes.errors import in_our_words, is_missing
 from gebus.lanes.places import Place
 
 _log = logging.getLogger(__name__)
@@ -45,25 +45,25 @@ class Ends:
         )
         self._open = {Place.of(partition): answer for partition, answer in found.items()}
 
-    def answer(self) -> dict[Place, int] | None:
-        """The ends that were asked for; None while the answer is under way."""
+    def answer(self) -> dict[Place, int | None] | None:
+        """The ends that were asked for, None where there is no such topic; None while the answer is under way."""
         if not all(answer.done() for answer in self._open.values()):
             return None
-        ends: dict[Place, int] = {}
+        ends: dict[Place, int | None] = {}
         for place, answer in self._open.items():
             try:
                 ends[place] = answer.result().offset
             except KafkaException as error:
-                self._passes(error, place)
+                if is_missing(error.args[0]):
+                    ends[place] = None
+                else:
+                    self._passes(error, place)
         self._open = {}
         return ends
 
     @staticmethod
     def _passes(error: KafkaException, place: Place) -> None:
         """Raise what does not pass by itself: a leader that moved or a broker that is away will be asked again."""
-        gone = gone_or_none(error.args[0], place.topic)
-        if gone is not None:
-            raise gone
         words = in_our_words(error.args[0], f"asking for the end of {place}")
         if not words.retriable:
             raise words

@@ -11,28 +11,31 @@ from gebus.lanes.ports import Ends
 class Vanished:
     """Asks after every topic at first, and again after what the group took away.
 
-    Promised: `check` returns at once, and raises SourceGone when Kafka has answered that there is no such topic. Not
-    promised: that a topic which was deleted and made anew between two answers is noticed here.
+    Promised: `missing` returns at once, and tells each topic that Kafka has answered about once. Not promised: that a
+    topic which was deleted and made anew between two answers is noticed here.
     """
 
     def __init__(self, topics: Iterable[str], open_ends: Callable[[], Ends]) -> None:
         self._doubtful = {Place(topic, 0) for topic in topics}
+        self._asked: set[Place] = set()
         self._open_ends = open_ends
         self._ends: Ends | None = None
-        self._asking = False
 
     def revoked(self, places: Iterable[Place]) -> None:
         """The group took these away: for another worker, or because they are gone."""
         self._doubtful.update(places)
 
-    def check(self) -> None:
-        """Ask, or hear the answer."""
-        if self._asking and self._ends is not None:
+    def missing(self) -> list[Place]:
+        """Ask, or hear the answer: of which there is no topic."""
+        if self._asked and self._ends is not None:
             answer = self._ends.answer()
             if answer is not None:
-                self._doubtful.difference_update(answer)
-                self._asking = False
+                # What was taken away since the question was asked is asked again.
+                self._doubtful |= self._asked - answer.keys()
+                self._asked = set()
+                return [place for place, end in answer.items() if end is None]
         elif self._doubtful:
             self._ends = self._ends or self._open_ends()
             self._ends.ask(sorted(self._doubtful))
-            self._asking = True
+            self._asked, self._doubtful = self._doubtful, set()
+        return []

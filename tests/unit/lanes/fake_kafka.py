@@ -15,8 +15,6 @@ from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_INVALID, KafkaError, KafkaException, Message, TopicPartition
 
-from gebus.lanes.errors import SourceGone
-
 Place = tuple[str, int]
 OPEN, COMMITTED, ABORTED = "open", "committed", "aborted"
 
@@ -344,21 +342,19 @@ def _message(place: Place, offset: int, record: Record) -> Message:
 
 
 class FakeEnds:
-    """Answers at the third look with the ends as they were when it was asked, for topics that are there."""
+    """Answers at the third look with the ends as they were when it was asked; None for a topic that was deleted."""
 
     def __init__(self, kafka: FakeKafka) -> None:
         self.kafka = kafka
-        self.questions: list[dict[Place, int]] = []
+        self.questions: list[dict[Place, int | None]] = []
         self.looks = 0
 
     def ask(self, places: Iterable[Place]) -> None:
-        missing = [place[0] for place in places if place[0] in self.kafka.deleted]
-        if missing:
-            raise SourceGone(missing[0])
-        self.questions.append({place: len(self.kafka.log[place]) for place in places})
+        deleted = self.kafka.deleted
+        self.questions.append({place: None if place[0] in deleted else len(self.kafka.log[place]) for place in places})
         self.looks = 0
 
-    def answer(self) -> dict[Place, int] | None:
+    def answer(self) -> dict[Place, int | None] | None:
         self.looks += 1
         return self.questions[-1] if self.looks > 2 else None
 
