@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -57,6 +58,12 @@ def test_a_killed_worker_comes_back_from_snapshots_and_tails_or_from_the_log_alo
         assert int(running.said.partition(" bytes, ")[2].split()[0]) > 0, running.said
         assert 'gebus_snapshots_total{outcome="unfit"} 0.0' in running.metrics()
     assert sorted(bed.ids("all")) == ids(0, 320)
+
+    shown = json.loads(bed.gebus("state", "--json").stdout)
+    assert {(one["lane"], one["slice"]) for one in shown} == {(bed.contract, number) for number in range(PARTITIONS)}
+    assert sum(one["keys"] for one in shown if one["table"] == "event_id.14d") == 320
+    assert {tuple(one["feeds"]) for one in shown} == {tuple(sorted(feed.name for feed in bed.plan.feeds))}
+    assert " 320 " in bed.gebus("state", bed.plan.feeds[0].name).stdout
 
     flipped, cut, foreign, good = snapshots(bed)
     data = bytearray(flipped.read_bytes())

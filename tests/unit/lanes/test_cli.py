@@ -88,7 +88,7 @@ def test_the_group_explains_itself(tmp_path: Path) -> None:
 
 
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(group, "find_spec", lambda name: None if name == "gebus_kernel" else object())
+    monkeypatch.setattr("gebus.cli._lanes.find_spec", lambda name: None if name == "gebus_kernel" else object())
     with pytest.raises(GebusError, match=r"gebus_kernel: not installed; .* pip install 'gebus\[lanes\]'"):
         run("accounts", home=tmp_path)
 
