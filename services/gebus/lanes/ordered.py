@@ -164,7 +164,7 @@ class OrderedInputs:
             return
         for place, offset in ends.items():
             merge = self._merges.get(self._lanes.share(place))
-            if merge is not None and offset is not None:
+            if merge is not None:
                 merge.ended(place, End(offset, self._floor_ms))
         if len(ends) < len(self._asked):  # a leader moves, or a broker is away: not asked again at once
             self._ask_at = self._clock.monotonic() + self._settings.busy_wait

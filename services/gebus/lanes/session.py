@@ -73,7 +73,7 @@ class Session:
         self._ordered = OrderedInputs(lanes, self._consumer, clients.ends, clock, settings)
         self._budget, self._stopped = budget, StoppedInput(self._consumer)
         self._held = HeldPartitions(lanes, self._consumer, kernel, schemas, self._ordered)
-        self._vanished = Vanished(lanes.topics, clients.ends)
+        self._vanished = Vanished(lanes.topics, clients.presence)
         self._progress = Progress(self._consumer, clock, self._restorer.starts)
         self._producer: Producer | None = None
         self._take_slot_until = 0.0
@@ -116,8 +116,8 @@ class Session:
         if self._clock.monotonic() >= self._advance_at:
             self._advance()
         if self._clock.monotonic() >= self._look_at:
-            for place in self._vanished.missing():
-                self._held.stop(place, "topic_gone")
+            for topic in self._vanished.missing():
+                self._held.stop(Place(topic, 0), "topic_gone")
             self._look_at = self._clock.monotonic() + self._settings.look_interval
         if self._budget.due:
             self._keep_budget()
@@ -274,7 +274,7 @@ class Session:
             self._held.stop(Place(topic, message.partition()), "gap")
             return
         if is_missing(error):
-            self._vanished.revoked([Place(topic, max(0, message.partition()))])
+            self._vanished.revoked([topic])
         elif not error.retriable():
             raise in_our_words(error, f"consuming {topic}")
         _log.warning("consuming %s: %s", topic, error.str())
@@ -302,7 +302,7 @@ class Session:
             self._held.drop(places)
             self._slices.revoked(places)
             self._ordered.revoked(places, self._slices.live_shares)
-            self._vanished.revoked(places)
+            self._vanished.revoked(place.topic for place in places)
             self._rebalanced = True
         self._kept(lambda: consumer.incremental_unassign(partitions), "giving partitions up")
 

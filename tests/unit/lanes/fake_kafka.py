@@ -342,21 +342,34 @@ def _message(place: Place, offset: int, record: Record) -> Message:
 
 
 class FakeEnds:
-    """Answers at the third look with the ends as they were when it was asked; None for a topic that was deleted."""
+    """Answers at the third look with the ends as they were when it was asked."""
 
     def __init__(self, kafka: FakeKafka) -> None:
         self.kafka = kafka
-        self.questions: list[dict[Place, int | None]] = []
+        self.questions: list[dict[Place, int]] = []
         self.looks = 0
 
     def ask(self, places: Iterable[Place]) -> None:
-        deleted = self.kafka.deleted
-        self.questions.append({place: None if place[0] in deleted else len(self.kafka.log[place]) for place in places})
+        self.questions.append({place: len(self.kafka.log[place]) for place in places})
         self.looks = 0
 
-    def answer(self) -> dict[Place, int | None] | None:
+    def answer(self) -> dict[Place, int] | None:
         self.looks += 1
         return self.questions[-1] if self.looks > 2 else None
+
+
+class FakePresence:
+    """Answers at once."""
+
+    def __init__(self, kafka: FakeKafka) -> None:
+        self.kafka = kafka
+        self.asked: dict[str, bool] = {}
+
+    def ask(self, topics: Iterable[str]) -> None:
+        self.asked = {topic: topic not in self.kafka.deleted for topic in topics}
+
+    def answer(self) -> dict[str, bool] | None:
+        return self.asked
 
 
 class FakeClients:
@@ -386,6 +399,9 @@ class FakeClients:
 
     def topic_ids(self, topics: Iterable[str], seconds: float) -> dict[str, str]:
         return {topic: self.kafka.ids[topic] for topic in topics}
+
+    def presence(self) -> FakePresence:
+        return FakePresence(self.kafka)
 
     def ends(self) -> FakeEnds:
         self.asked.append(FakeEnds(self.kafka))
