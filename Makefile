@@ -56,6 +56,9 @@ lint: setup  ## formatting, types, layers, warnings
 bench: setup  ## workload W1 side by side with its peers; results in build/bench
 	$(BIN)/python -m tests.bench $(BENCH)
 
+fault: setup  ## the kill matrix, hours of it; results and histories in build/fault; FAULT="CELL --events N --seeds 1 2"
+	$(BIN)/python -m tests.fault $(FAULT)
+
 format: setup  ## rewrite the sources in the project's format
 	$(BIN)/ruff format $(CHECKED)
 	$(BIN)/ruff check --fix $(CHECKED)

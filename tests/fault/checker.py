@@ -158,9 +158,7 @@ def _aborted(delivered: Iterable[Event], aborted: Iterable[Event]) -> Iterator[A
             yield Anomaly("aborted-read", event["feed"], event["id"])
 
 
-def _accounts(
-    accounts: Iterable[Event], expected: Mapping[tuple[str, str], Mapping[str, int]]
-) -> Iterator[Anomaly]:
+def _accounts(accounts: Iterable[Event], expected: Mapping[tuple[str, str], Mapping[str, int]]) -> Iterator[Anomaly]:
     said = {(event["topic"], event["feed"]): event["counts"] for event in accounts}
     for topic, feed in said.keys() | expected.keys():
         here, there = said.get((topic, feed), {}), expected.get((topic, feed), {})

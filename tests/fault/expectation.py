@@ -92,7 +92,12 @@ def _outputs(oracle: Oracle, message: FakeMessage, codec: Codec, ordered: bool) 
         for key, feed_record in feed.delivered[count:]
     ]
     made += [
-        (copy.topic, copy.key, copy.record["event_id"], codec.contracts[codec.contract_of[copy.topic]].encode(copy.record))
+        (
+            copy.topic,
+            copy.key,
+            copy.record["event_id"],
+            codec.contracts[codec.contract_of[copy.topic]].encode(copy.record),
+        )
         for copy in oracle.copies[copies:]
     ]
     return [

@@ -18,13 +18,15 @@ from gebus.kafka import Connection
 from gebus.testing.messages import Encoder, key_of
 
 _TICK = 0.1
-_LEAST_A_SECOND = 80
+_LEAST_A_SECOND = 60
 _FIRST_PART = 15.0
 """Seconds after which a third of the events is left, if nobody asks for the rest earlier."""
 
 
 class Load:
-    """So many events of a seed, ever more slowly, so that some are left for every fault; `finish` sends the rest.
+    """At least so many events of a seed: ever more slowly until `finish`, which sends what is left of them.
+
+    It never runs dry before, so that there is a load during every fault.
 
     Its producers are idempotent and never give up: what the log has twice or lacks is not theirs.
     """
@@ -35,6 +37,7 @@ class Load:
         connections: Mapping[str, Connection],
         encoders: Mapping[str, tuple[Encoder, tuple[str, ...]]],
         domain: str,
+        *,
         events: int,
         seed: int,
     ) -> None:
@@ -66,10 +69,10 @@ class Load:
     def _run(self) -> None:
         try:
             started = time.monotonic()
-            while self._left and not self._stop.is_set():
+            while not self._stop.is_set() and not (self._finish.is_set() and self._left <= 0):
                 rest = self._finish.is_set()
                 share = max(_LEAST_A_SECOND * _TICK, self._left * _TICK / _FIRST_PART)
-                for _ in range(min(self._left, 2000 if rest else int(share))):
+                for _ in range(min(self._left, 2000) if rest else int(share)):
                     self._send(next(self._traffic))
                     self._left -= 1
                 self._poll()
@@ -78,7 +81,7 @@ class Load:
             while self.acknowledged < self.sent and not self._stop.is_set():
                 self._poll(0.05)
             self._history.note("published", events=self.sent, seconds=round(time.monotonic() - started, 1))
-        except BaseException as error:  # noqa: BLE001 - told where `finish` waits for it
+        except BaseException as error:
             self._failed.append(error)
 
     def _send(self, sent: Sent) -> None:

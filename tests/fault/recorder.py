@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from gebus.lanes.accounts import read_accounts
 from gebus.lanes.dead_letters import dead_letter_topic, read_dead_letter
 from gebus.lanes.log import read_to_end
 from gebus.lanes.places import Place, kafka
-from gebus.lanes.settings import state_topic
+from gebus.lanes.settings import slot_id, state_topic
 from gebus.plan import LanePlan
 
 
@@ -51,7 +52,9 @@ class Recorder:
     @property
     def written(self) -> list[Place]:
         """Every partition that lanes write."""
-        feeds = [Place(feed.topic, number) for plan in self.plans for feed in plan.feeds for number in range(feed.partitions)]
+        feeds = [
+            Place(feed.topic, number) for plan in self.plans for feed in plan.feeds for number in range(feed.partitions)
+        ]
         states = [Place(state_topic(plan.name), number) for plan in self.plans for number in range(plan.partitions)]
         return [*self.internal, *feeds, *states, *self._dead]
 
@@ -71,19 +74,44 @@ class Recorder:
             history.note("delivered", feed=name, **_at(message), key=text(message.key()), id=identity(event_id, value))
         for message in self._read(self._dead):
             letter = read_dead_letter(message.key(), message.value(), message.headers())
-            place = {"topic": letter.topic, "partition": letter.partition, "offset": letter.offset}
-            history.note("dead", **place, feed=letter.feed, reason=letter.reason)
+            of = {"topic": letter.topic, "partition": letter.partition, "offset": letter.offset}
+            history.note("dead", **of, feed=letter.feed, reason=letter.reason)
         for row in read_accounts(self.reader, self.plans):
             if row.feed:
                 history.note("account", topic=row.topic, feed=row.feed, counts=asdict(row.counts))
         self.reader.unassign()
         for place in self.written:
             for batch in segments.aborted(self.data / f"{place.topic}-{place.partition}"):
-                history.note("aborted", **place._asdict(), offset=batch.first, last=batch.last)
+                history.note(
+                    "aborted", topic=place.topic, partition=place.partition, offset=batch.first, last=batch.last
+                )
 
     def last_offsets(self, places: Collection[Place]) -> dict[Place, int]:
         """The last record of each partition that has one, as a read_committed reader finds it."""
         return {Place(message.topic(), message.partition()): message.offset() for message in self._read(list(places))}
+
+    def producer_of(self, slot: int) -> int:
+        """The producer id that the slot's transactional id has now, from Kafka's own topic of transactions."""
+        found = -1
+        for message in self._read([Place("__transaction_state", number) for number in range(4)]):
+            key, value = message.key(), message.value()
+            if value is not None and key[4:].decode() == slot_id(slot):
+                (found,) = struct.unpack_from(">q", value, 2)
+        assert found >= 0, f"Kafka knows no transactional id {slot_id(slot)}"
+        return found
+
+    def committed_batches(self, producer: int, since_ms: int) -> list[str]:
+        """What a producer wrote later than that, and committed."""
+        found = []
+        for place in self.written:
+            partition = self.data / f"{place.topic}-{place.partition}"
+            void = {batch.first for batch in segments.aborted(partition)}
+            found += [
+                f"{place}@{batch.first}"
+                for batch in segments.batches(partition)
+                if batch.producer == producer and not batch.ends and batch.at_ms > since_ms and batch.first not in void
+            ]
+        return found
 
     def _read(self, places: Sequence[Place]) -> Iterator[Any]:
         yield from read_to_end(self.reader, places)

@@ -23,10 +23,12 @@ from tests.fault.world import PARTIES, write_catalogue
 from tests.integration.lanes.kit import Bed, Running, alive, children, wait_until
 
 from gebus.catalogue import load
+from gebus.lanes.places import Place
 from gebus.plan import lanes
 
 _SETTLED_MS = 50
 """A request of a process that died may still arrive; what is committed later than this is not its own."""
+_WORDS = 6_000
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class Stage:
         keys = {part.contract: part.key for plan in plans for part in plan.inputs if not part.internal}
         encoders = {name.partition(".")[2]: (codec.contracts[name], key) for name, key in keys.items()}
         parties = {party: self.fault.stack.connection(party) for party in PARTIES}
-        load_ = Load(self.history, parties, encoders, self.domain, self._events, self._seed)
+        load_ = Load(self.history, parties, encoders, self.domain, events=self._events, seed=self._seed)
         self.load = load_
         return self
 
@@ -80,11 +82,19 @@ class Stage:
     @contextmanager
     def workers(self, count: int, **environment: str) -> Iterator[Running]:
         """Supervised workers that serve every slice, and the load on them."""
-        with self.bed.workers(count, **environment) as running:
+        with self.bed.workers(count, **environment) as running, telling(running):
             running.wait_live(self.slices)
-            with self.load:
-                self.wait_served(now_ms())
+            with self.loaded():
                 yield running
+                self.finish()
+            running.stop()
+
+    @contextmanager
+    def loaded(self) -> Iterator[None]:
+        """The load begins, and every slice is served; it ends with the block."""
+        with self.load:
+            self.wait_served(now_ms())
+            yield
 
     @property
     def slices(self) -> int:
@@ -93,10 +103,10 @@ class Stage:
     def wait_served(self, since_ms: int) -> int:
         return self.watch.wait_served(self.recorder.inputs, since_ms, "every slice commits")
 
-    def pause(self, most: float = 1.5) -> None:
-        """Let the load go on for a moment that the seed chooses."""
-        until = time.monotonic() + self.random.uniform(0.0, most)
-        wait_until(lambda: time.monotonic() >= until, "a pause", step=0.02)
+    def pause(self, least: float = 0.0, most: float = 1.5) -> None:
+        """Let the load go on for a while that the seed chooses."""
+        until = time.monotonic() + self.random.uniform(least, most)
+        wait_until(lambda: time.monotonic() >= until, "a pause", seconds=most + 60, step=0.02)
 
     def end_worker(self, running: Running, number: signal.Signals) -> None:
         """Kill or stop one of the supervised workers, and wait until every slice is served again."""
@@ -105,19 +115,24 @@ class Stage:
 
     def end(self, what: str, pid: int, number: signal.Signals) -> None:
         """A signal that ends a process; served again from its end on."""
-        started = now_ms()
-        self.history.note("fault", what=what, at_ms=started)
+        started = self.note_fault(what)
         os.kill(pid, number)
         wait_until(lambda: not alive(pid), f"process {pid} has ended", step=0.02)
         self.served_again(what, started, now_ms() + _SETTLED_MS)
 
     def end_broker(self, number: signal.Signals) -> None:
         """Kill or stop the broker, start it again, and wait until every slice is served again."""
-        what, started = f"broker {number.name}", now_ms()
-        self.history.note("fault", what=what, at_ms=started)
+        what = f"broker {number.name}"
+        started = self.note_fault(what)
         self.fault.broker.kill(number)
         self.fault.broker.start()
         self.served_again(what, started, now_ms())
+
+    def note_fault(self, what: str) -> int:
+        """Something is done now."""
+        started = now_ms()
+        self.history.note("fault", what=what, at_ms=started)
+        return started
 
     def served_again(self, what: str, started_ms: int, since_ms: int) -> None:
         """Wait until every slice commits after `since_ms`, and note how long that took from `started_ms` on."""
@@ -130,7 +145,7 @@ class Stage:
         self._wait_taken([place for place in self.recorder.inputs if place not in self.recorder.internal])
         self._wait_taken(self.recorder.internal)
 
-    def _wait_taken(self, places: list) -> None:
+    def _wait_taken(self, places: list[Place]) -> None:
         ends = self.recorder.last_offsets(places)
         reached = self.watch.reached
 
@@ -153,6 +168,16 @@ class Stage:
         history = History.read(path)
         recoveries = [(event["what"], event["seconds"]) for event in history.of("served")]
         return Verdict(check(history, expect(history, self.catalogue)), recoveries)
+
+
+@contextmanager
+def telling(running: Running) -> Iterator[None]:
+    """If the block fails, add the workers' last words to what it says."""
+    try:
+        yield
+    except BaseException as error:
+        error.add_note(f"the workers' last words:\n{running.said[-_WORDS:]}")
+        raise
 
 
 def now_ms() -> int:

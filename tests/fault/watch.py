@@ -83,7 +83,7 @@ class OffsetsWatch:
                 for message in self._consumer.consume(1000, 0.1):
                     if message.error() is None:
                         self._note(message)
-        except BaseException as error:  # noqa: BLE001 - told where somebody waits for it
+        except BaseException as error:
             self._failed.append(error)
 
     def _note(self, message: Message) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -91,8 +91,8 @@ def write_catalogue(root: Path, domain: str) -> None:
     for party in (*PARTIES, CONSUMER, "hubei-data"):
         shutil.copy(ROOT / "schemas/parties" / f"{party}.yaml", root / "parties")
     shutil.copy(ROOT / "schemas/codes/field-policy.yaml", root / "codes")
-    for name, (publishers, key, fields) in _CONTRACTS.items():
-        _write_contract(root, domain, name, publishers, key, fields)
+    for name in _CONTRACTS:
+        _write_contract(root, domain, name)
     for name, (sources, steps, fields_of, corrections) in _FEEDS.items():
         feed = {
             "feed": f"{domain}-{name}",
@@ -114,9 +114,8 @@ def write_catalogue(root: Path, domain: str) -> None:
         (root / f"feeds/{CONSUMER}/{domain}-{name}.yaml").write_text(yaml.safe_dump(feed, allow_unicode=True))
 
 
-def _write_contract(
-    root: Path, domain: str, name: str, publishers: list[str], key: list[str], fields: Mapping[str, Any]
-) -> None:
+def _write_contract(root: Path, domain: str, name: str) -> None:
+    publishers, key, fields = _CONTRACTS[name]
     contract, event = f"{domain}.{name}", name.capitalize()
     topic = {
         "topic": contract,

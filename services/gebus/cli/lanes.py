@@ -5,42 +5,33 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sys
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from importlib.util import find_spec
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from gebus import plan
 from gebus.catalogue import load
 from gebus.catalogue.documents import nearest
+from gebus.cli._lanes import AsJson, console, reader, require_extra
 from gebus.cli._options import CatalogueOption
 from gebus.cli._run import run_group
 from gebus.kafka import Connection
 from gebus.lanes.settings import PRINCIPAL, LaneSettings
-from gebus.model.errors import GebusError, NotFound
+from gebus.model.errors import NotFound
 
 if TYPE_CHECKING:
-    from confluent_kafka import Consumer
-
     from gebus.lanes.accounts import Row
     from gebus.lanes.dead_letters import DeadLetter
 
-_ADMIN = "gebus-admin"
-_EXTRA = ("confluent_kafka", "gebus_kernel", "prometheus_client")
 _SHOWN = 200
 _SNAPSHOT_BYTES = LaneSettings().snapshot_bytes
 _METRICS_PORT = 9464
 """Where exporters of OpenTelemetry answer Prometheus."""
-
-AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for machines.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -85,7 +76,7 @@ def run_lanes_command(
     Kafka that goes away later is waited for. A worker that dies is started again, ever more slowly; one that dies again
     and again, or is refused, ends the command with exit status 1. Messages go to standard error.
     """
-    _require_extra()
+    require_extra()
     from gebus.kafka.lane_clients import require_answer  # noqa: PLC0415 - needs the extra
     from gebus.lanes.messages import log_to_stderr  # noqa: PLC0415 - needs the extra
     from gebus.lanes.ports import SystemClock  # noqa: PLC0415 - needs the extra
@@ -126,12 +117,12 @@ def accounts_command(*, root: CatalogueOption = Path("schemas"), as_json: AsJson
     made of a record beyond one, and waiting are records that it remembered and that nothing came of when they arrived.
     Of a source, taken and dead. Exit status 1 if a line does not add up.
     """
-    _require_extra()
+    require_extra()
     from gebus.lanes.accounts import read_accounts  # noqa: PLC0415 - needs the extra
 
     plans = plan.lanes(load(root))
-    with _reader("accounts") as reader:
-        rows = read_accounts(reader, plans)
+    with reader("accounts") as consumer:
+        rows = read_accounts(consumer, plans)
     good = all(row.adds_up for row in rows)
     if as_json:
         typer.echo(json.dumps({"adds_up": good, "rows": [row.as_json() for row in rows]}, indent=2))
@@ -149,33 +140,19 @@ def dead_letters_command(
     as_json: AsJson = False,
 ) -> None:
     """Show the newest dead letters of a topic contract: why each died, where it came from, and what it held."""
-    _require_extra()
+    require_extra()
     from gebus.lanes.dead_letters import newest_dead_letters  # noqa: PLC0415 - needs the extra
 
     topics = load(root).topics
     if contract not in topics:
         advice = nearest(contract, topics) or f"it has {', '.join(sorted(topics))}"
         raise NotFound(f"{contract}: there is no such topic contract in {root}; {advice}")
-    with _reader("dead-letters") as reader:
-        letters = newest_dead_letters(reader, contract, limit)
+    with reader("dead-letters") as consumer:
+        letters = newest_dead_letters(consumer, contract, limit)
     if as_json:
         typer.echo(json.dumps([letter.as_json() for letter in letters], indent=2, ensure_ascii=False))
     else:
         _print_dead_letters(contract, letters)
-
-
-@contextmanager
-def _reader(name: str) -> Iterator[Consumer]:
-    """A reader of the log as the administrator; Denied or Unavailable at once, as from every other command."""
-    from gebus.kafka.lane_clients import open_reader, require_answer  # noqa: PLC0415 - needs the extra
-
-    connection = Connection.load(_ADMIN)
-    require_answer(connection)
-    reader = open_reader(connection, name)
-    try:
-        yield reader
-    finally:
-        reader.close()
 
 
 def _print_accounts(rows: Sequence[Row], *, good: bool) -> None:
@@ -193,9 +170,9 @@ def _print_accounts(rows: Sequence[Row], *, good: bool) -> None:
         of_source = set(outcomes) - {"taken", "dead"} if not row.feed else set()
         counts = ["" if name in of_source else f"{getattr(row.counts, name):,}" for name in outcomes]
         table.add_row(row.topic, row.feed or "(source)", *counts, "" if row.adds_up else "does not add up")
-    console = _console()
-    console.print(table)
-    console.print("every record is accounted for" if good else "records are NOT accounted for: see the lines above")
+    out = console()
+    out.print(table)
+    out.print("every record is accounted for" if good else "records are NOT accounted for: see the lines above")
 
 
 def _print_dead_letters(contract: str, letters: Sequence[DeadLetter]) -> None:
@@ -208,17 +185,4 @@ def _print_dead_letters(contract: str, letters: Sequence[DeadLetter]) -> None:
     for letter in letters:
         place = f"{letter.topic}/{letter.partition}@{letter.offset}"
         table.add_row(letter.when, place, letter.reason, letter.field, letter.detail, letter.shown(_SHOWN))
-    _console().print(table)
-
-
-def _console() -> Console:
-    """Piped, a table keeps its lines whole: a machine reads them."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 400)
-
-
-def _require_extra() -> None:
-    missing = [name for name in _EXTRA if find_spec(name) is None]
-    if missing:
-        raise GebusError(
-            f"{', '.join(missing)}: not installed; the lanes need the extra `lanes`: pip install 'gebus[lanes]'"
-        )
+    console().print(table)

@@ -18,9 +18,24 @@ from gebus.lanes.schemas import WriterSchemas
 _log = logging.getLogger(__name__)
 
 
+_RESET = (
+    "set the offset from which to go on with Kafka's `kafka-consumer-groups.sh --reset-offsets` while no lane runs, "
+    "then start the lanes"
+)
+STOPS = {
+    "gap": "records that were not taken yet are gone from the log: its retention passed the offset of the lanes; see "
+    f"what is lost in its source, {_RESET}",
+    "offset_lost": "the group of the lanes has no offset, although records of it were taken: the topic was deleted and "
+    f"made anew, or the lanes stood still until Kafka forgot their offsets; {_RESET}",
+    "topic_gone": "Kafka has no such topic: it was deleted, or never made; what was delivered stays as it is; run "
+    "`gebus apply` to make it",
+}
+"""Why nobody knows from where to read a partition, and what to do: going on would hide that records were lost."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Why a partition waits, and the first record that was not taken."""
+    """Why a partition waits, and the first record that was not taken; below 0 where that is not known."""
 
     offset: int
     reason: str
@@ -28,11 +43,12 @@ class Hold:
 
 
 class HeldPartitions:
-    """Stops a partition at a record that cannot be taken yet, and with it what must come after: all others go on.
+    """Stops a partition at a record that cannot be taken, and with it what must come after: all others go on.
 
     A partition is paused at the record; of an ordered share nothing more is released, for what follows in any of its
     topics comes after it. An unknown schema id is asked of the registry, and the partition goes on with the answer. At
-    the ceiling of dead letters it waits until the worker is started again by somebody who has looked.
+    the ceiling of dead letters, and where it is not known any more from where to read, it waits until the worker is
+    started again by somebody who has looked.
     """
 
     def __init__(
@@ -72,6 +88,16 @@ class HeldPartitions:
             _log.info("%s waits at offset %d for schema id %d", place, offset, blocked.schema_id)
             self._schemas.ask(self._lanes.input(place.topic).name, blocked.schema_id)
 
+    def stop(self, place: Place, reason: str) -> None:
+        """Read no more of a partition, for one of the reasons in STOPS."""
+        if self._holds.get(place, Hold(0, "", None)).reason != reason:
+            _log.error("%s stopped: %s", place, STOPS[reason])
+        with told(f"pausing {place}"):
+            if place in map(Place.of, self._consumer.assignment()):
+                self._consumer.pause([place.kafka()])
+        self._holds[place] = Hold(-1, reason, None)
+        self._changed()
+
     def drop(self, places: Iterable[Place]) -> None:
         """These partitions went elsewhere."""
         for place in places:
@@ -99,7 +125,7 @@ class HeldPartitions:
         with told("asking for positions"):
             read = self._consumer.position([place.kafka() for place in places if place not in at])
         at.update((Place.of(position), position.offset) for position in read)
-        at.update((place, hold.offset) for place, hold in self._holds.items() if place in at)
+        at.update((place, hold.offset) for place, hold in self._holds.items() if place in at and hold.offset >= 0)
         return [place.kafka(offset) for place, offset in at.items() if offset >= 0]
 
     def _is_ordered(self, place: Place) -> bool:

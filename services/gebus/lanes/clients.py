@@ -9,7 +9,7 @@ from confluent_kafka.admin import AdminClient
 
 from gebus.kafka import Connection
 from gebus.kafka.lane_clients import open_asker, open_consumer, open_producer, open_reader, require_answer
-from gebus.lanes.ends import Ends
+from gebus.lanes.ends import Ends, Presence
 from gebus.lanes.ids import topic_ids
 from gebus.lanes.ports import Consumer, Producer
 
@@ -36,5 +36,11 @@ class LaneClients:
         return topic_ids(self._connection, topics, seconds)
 
     def ends(self) -> Ends:
+        return Ends(self._shared_asker())
+
+    def presence(self) -> Presence:
+        return Presence(self._shared_asker())
+
+    def _shared_asker(self) -> AdminClient:
         self._asker = self._asker or open_asker(self._connection)
-        return Ends(self._asker)
+        return self._asker

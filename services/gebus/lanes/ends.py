@@ -1,4 +1,4 @@
-"""Where partitions end, asked of the brokers beside the loop."""
+"""Where partitions end and which topics there are, asked of the brokers beside the loop."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Collection
 from concurrent.futures import Future
 from typing import Any, Protocol
 
-from confluent_kafka import IsolationLevel, KafkaException
+from confluent_kafka import IsolationLevel, KafkaException, TopicCollection
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined] # it is, in its documentation
 
-from gebus.lanes.errors import gone_or_none, in_our_words
+from gebus.lanes.errors import in_our_words, is_missing
 from gebus.lanes.places import Place
 
 _log = logging.getLogger(__name__)
@@ -23,6 +23,7 @@ class Asker(Protocol):
     """The part of confluent_kafka.admin.AdminClient that is called."""
 
     def list_offsets(self, topic_partition_offsets: Any, **also: Any) -> dict[Any, Future[Any]]: ...
+    def describe_topics(self, topics: Any, **also: Any) -> dict[str, Future[Any]]: ...
 
 
 class Ends:
@@ -54,17 +55,46 @@ class Ends:
             try:
                 ends[place] = answer.result().offset
             except KafkaException as error:
-                self._passes(error, place)
+                _passes(error, f"asking for the end of {place}")
         self._open = {}
         return ends
 
-    @staticmethod
-    def _passes(error: KafkaException, place: Place) -> None:
-        """Raise what does not pass by itself: a leader that moved or a broker that is away will be asked again."""
-        gone = gone_or_none(error.args[0], place.topic)
-        if gone is not None:
-            raise gone
-        words = in_our_words(error.args[0], f"asking for the end of {place}")
-        if not words.retriable:
-            raise words
-        _log.info("%s", words)
+
+class Presence:
+    """Asks whether there are topics.
+
+    Promised: as for `Ends`. The ends of a topic that is missing are no answer: for one without a leader it is the same.
+    """
+
+    def __init__(self, asker: Asker) -> None:
+        self._asker = asker
+        self._open: dict[str, Future[Any]] = {}
+
+    def ask(self, topics: Collection[str]) -> None:
+        """Begin to ask; what was asked before and is not answered yet is forgotten."""
+        self._open = self._asker.describe_topics(TopicCollection(sorted(topics)), request_timeout=_SECONDS)
+
+    def answer(self) -> dict[str, bool] | None:
+        """Whether each of the topics is there; None while the answer is under way."""
+        if not all(answer.done() for answer in self._open.values()):
+            return None
+        found: dict[str, bool] = {}
+        for topic, answer in self._open.items():
+            try:
+                answer.result()
+                found[topic] = True
+            except KafkaException as error:
+                if is_missing(error.args[0]):
+                    found[topic] = False
+                else:
+                    _passes(error, f"looking for topic {topic}")
+        self._open = {}
+        return found
+
+
+def _passes(error: KafkaException, doing: str) -> None:
+    """Raise what does not pass by itself: a leader that moved or a broker that is away will be asked again."""
+    words = in_our_words(error.args[0], doing)
+    if not words.retriable:
+        raise words
+    _log.debug("%s", words)

@@ -3,9 +3,7 @@
 Unavailable
 `-- SessionEnded            what a session holds is uncertain; the next begins from what is committed
 Stopped
-|-- Fenced                  the slot was taken from this worker; it leaves the process
-|-- Gap                     records that were not taken yet are gone from the log
-`-- SourceGone              there is no such topic, although lanes read it
+`-- Fenced                  the slot was taken from this worker; it leaves the process
 """
 
 from __future__ import annotations
@@ -30,30 +28,6 @@ class Fenced(Stopped):
     """
 
 
-class Gap(Stopped):
-    """Records of a source that were not taken yet are gone from the log: its retention is shorter than the lag was.
-
-    Going on after them is a decision of people, so that the loss is never silent.
-    """
-
-    def __init__(self, topic: str, partition: int, said: str) -> None:
-        super().__init__(
-            f"{topic}/{partition}: records that were not taken yet are gone from the log ({said}): the retention of "
-            f"{topic} passed the offset of the lanes; see what is lost in its source, set the offset from which to go "
-            "on with Kafka's `kafka-consumer-groups.sh --reset-offsets` while no lane runs, then start the lanes"
-        )
-
-
-class SourceGone(Stopped):
-    """There is no such topic, although lanes read it."""
-
-    def __init__(self, topic: str) -> None:
-        super().__init__(
-            f"Kafka has no topic {topic}, which lanes read: it was deleted, or never made; what was delivered stays as "
-            "it is; run `gebus apply` to make it, then start the lanes"
-        )
-
-
 _MISSING = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION})
 _FENCED = frozenset({KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH})
 _DENIED = frozenset(
@@ -68,9 +42,9 @@ _DENIED = frozenset(
 )
 
 
-def gone_or_none(error: KafkaError, topic: str) -> SourceGone | None:
-    """The error of gebus where Kafka answered that there is no such topic; None where it answered anything else."""
-    return SourceGone(topic) if error.code() in _MISSING else None
+def is_missing(error: KafkaError) -> bool:
+    """Whether Kafka answered that there is no such topic or partition."""
+    return error.code() in _MISSING
 
 
 def in_our_words(error: KafkaError, doing: str) -> GebusError:

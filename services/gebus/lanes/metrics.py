@@ -63,7 +63,8 @@ STOPPED = Metric(
 )
 BLOCKED = Metric(
     "gebus_blocked_partitions", "gauge", "partitions", ("topic", "reason"),
-    "Source partitions that wait: unknown_schema until the registry answers, dead_letter_limit until a restart",
+    "Source partitions that wait: unknown_schema until the registry answers; dead_letter_limit, gap, offset_lost and "
+    "topic_gone until people have looked, see the worker's messages",
 )  # fmt: skip
 BUFFERED = Metric(
     "gebus_buffered_records", "gauge", "records", ("topic", "partition"),

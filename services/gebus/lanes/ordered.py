@@ -47,6 +47,8 @@ class OrderedInputs:
         self._since = 0.0
         self._wants_ends = False
         self._more = False
+        self._most = (0, 0)
+        """How many records and bytes of one input may wait."""
 
     def patience(self, seconds: float) -> float:
         """How long the loop may wait for a record that would otherwise wait so many seconds."""
@@ -62,6 +64,7 @@ class OrderedInputs:
             self._live.add(share)
             if merge.holds_records:
                 self._waiting.add(share)
+        self._divide()
 
     def revoked(self, places: Iterable[Place], live: Collection[Share]) -> None:
         """These partitions went elsewhere, and only these shares are live still.
@@ -74,13 +77,14 @@ class OrderedInputs:
                 merge.forget(place)
         self._live.intersection_update(live)
         self._waiting.intersection_update(live)
+        self._divide()
 
     def gather(self, messages: Sequence[Message]) -> Sequence[Message]:
         """Take in what belongs to ordered shares; returns the rest, in its order."""
         if not self._live or not messages:
             return messages
         rest: list[Message] = []
-        for topic, partition, run in _runs(messages):
+        for topic, partition, run in runs(messages):
             if topic in self._lanes.ordered_topics:
                 self._add(Place(topic, partition), run)
             else:
@@ -174,19 +178,23 @@ class OrderedInputs:
         known = self._consumer.get_watermark_offsets(place.kafka(), cached=True)
         return known is None or known[1] <= self._merges[self._lanes.share(place)].reached(place)
 
+    def _divide(self) -> None:
+        inputs = sum(len(self._lanes.places(share)) for share in self._live) or 1
+        settings = self._settings
+        self._most = max(settings.batch, settings.ahead_records // inputs), settings.ahead_bytes // inputs
+
     def _slow_down(self, merge: Merge) -> None:
         """Pause what runs ahead, resume what has come back."""
-        records, size = self._settings.ahead_records, self._settings.ahead_bytes
         for act, places in (
-            (self._consumer.pause, merge.too_far(records, size)),
-            (self._consumer.resume, merge.caught_up(records, size)),
+            (self._consumer.pause, merge.too_far(*self._most)),
+            (self._consumer.resume, merge.caught_up(*self._most)),
         ):
             if places:
                 with told(f"pausing or resuming {', '.join(map(str, places))}"):
                     act(kafka(places))
 
 
-def _runs(messages: Sequence[Message]) -> Iterable[tuple[str, int, Sequence[Message]]]:
+def runs(messages: Sequence[Message]) -> Iterable[tuple[str, int, Sequence[Message]]]:
     """The batch cut where topic or partition changes; nothing is done a record at a time."""
     places = list(zip(map(_topic, messages), map(_partition, messages), strict=True))
     starts = [0, *compress(count(1), map(ne, places, places[1:]))]

@@ -15,7 +15,7 @@ from gebus.lanes.blocked import HeldPartitions
 from gebus.lanes.budget import Budget, StoppedInput
 from gebus.lanes.crash import CrashPoint
 from gebus.lanes.dead_letters import dead_letter, dead_letter_topic
-from gebus.lanes.errors import Fenced, Gap, SessionEnded, gone_or_none, in_our_words, told
+from gebus.lanes.errors import Fenced, SessionEnded, in_our_words, is_missing, told
 from gebus.lanes.meter import Meter, Observation
 from gebus.lanes.ordered import OrderedInputs
 from gebus.lanes.places import Lanes, Place
@@ -73,7 +73,7 @@ class Session:
         self._ordered = OrderedInputs(lanes, self._consumer, clients.ends, clock, settings)
         self._budget, self._stopped = budget, StoppedInput(self._consumer)
         self._held = HeldPartitions(lanes, self._consumer, kernel, schemas, self._ordered)
-        self._vanished = Vanished(lanes.topics, clients.ends)
+        self._vanished = Vanished(lanes.topics, clients.presence)
         self._progress = Progress(self._consumer, clock, self._restorer.starts)
         self._producer: Producer | None = None
         self._take_slot_until = 0.0
@@ -116,7 +116,8 @@ class Session:
         if self._clock.monotonic() >= self._advance_at:
             self._advance()
         if self._clock.monotonic() >= self._look_at:
-            self._vanished.check()
+            for topic in self._vanished.missing():
+                self._held.stop(Place(topic, 0), "topic_gone")
             self._look_at = self._clock.monotonic() + self._settings.look_interval
         if self._budget.due:
             self._keep_budget()
@@ -201,6 +202,8 @@ class Session:
         if self._transaction is None and not self._take_slot():
             return
         shares = self._slices.restore_some(self._settings.restore_slice)
+        for place in self._slices.without_offset(shares):
+            self._held.stop(place, "offset_lost")
         self._ordered.live(shares, self._restorer.starts)
 
     def _take_slot(self) -> bool:
@@ -268,11 +271,11 @@ class Session:
             self._ordered.read_to(Place(topic, message.partition()), message.offset())
             return
         if error.code() == KafkaError._AUTO_OFFSET_RESET:
-            raise Gap(topic, message.partition(), error.str())
-        gone = gone_or_none(error, topic)
-        if gone is not None:
-            raise gone
-        if not error.retriable():
+            self._held.stop(Place(topic, message.partition()), "gap")
+            return
+        if is_missing(error):
+            self._vanished.revoked([topic])
+        elif not error.retriable():
             raise in_our_words(error, f"consuming {topic}")
         _log.warning("consuming %s: %s", topic, error.str())
 
@@ -285,7 +288,9 @@ class Session:
         beginning = [Place.of(partition).kafka(OFFSET_BEGINNING) for partition in partitions]
         self._kept(lambda: consumer.incremental_assign(beginning), "accepting partitions")
         self._kept(lambda: consumer.pause(partitions), "pausing new partitions")
-        self._slices.assigned(map(Place.of, partitions))
+        places = [Place.of(partition) for partition in partitions]
+        self._held.drop(places)
+        self._slices.assigned(places)
         self._rebalanced = True
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -297,7 +302,7 @@ class Session:
             self._held.drop(places)
             self._slices.revoked(places)
             self._ordered.revoked(places, self._slices.live_shares)
-            self._vanished.revoked(places)
+            self._vanished.revoked(place.topic for place in places)
             self._rebalanced = True
         self._kept(lambda: consumer.incremental_unassign(partitions), "giving partitions up")
 

@@ -44,9 +44,10 @@ class LaneSettings:
     """How long restoring may keep the live slices waiting at a time."""
     order_wait: float = 0.002
     """How long the loop waits for a record while it waits for the broker's word on a silent input as well."""
-    ahead_records: int = 20_000
-    ahead_bytes: int = 16 << 20
-    """How far an input of an ordered share may be read ahead of the others, before it is paused."""
+    ahead_records: int = 400_000
+    ahead_bytes: int = 256 << 20
+    """How much of all ordered inputs together may wait for its turn: each that runs ahead by more than its part of it,
+    and by more than a batch, is paused. A pause is dear: what the client has fetched by then is fetched again."""
     state_bytes: int = 8 << 30
     """How much state a worker may hold; beyond, the system would kill it."""
     snapshot_bytes: int = 16 << 20

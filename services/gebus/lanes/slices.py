@@ -11,7 +11,6 @@ from gebus.lanes.errors import told
 from gebus.lanes.places import Lanes, Place, Share, Slice, kafka
 from gebus.lanes.ports import Consumer
 from gebus.lanes.restore import Restorer
-from gebus.model.errors import Stopped
 
 _log = logging.getLogger(__name__)
 
@@ -92,11 +91,21 @@ class Slices:
             self._changed()
         return done
 
+    def without_offset(self, shares: Iterable[Share]) -> list[Place]:
+        """The partitions of these that the group has no offset of, although records of them were taken.
+
+        Without an offset a partition is read from its beginning: once, before anything was taken of it.
+        """
+        starts = self._restorer.starts
+        places = [place for share in shares for place in self._lanes.places(share) if starts.get(place, -1) < 0]
+        accounts = self._kernel.accounts() if places else ()
+        taken = {(account.topic, account.slice) for account in accounts if account.taken}
+        return [place for place in sorted(places) if place in taken]
+
     def _begin_to_read(self, places: frozenset[Place]) -> None:
         """Where the group stands; on from where it was read to if it is here since before."""
         fresh = places - self._begun
         starts = {place: self._restorer.starts.get(place, -1) for place in fresh}
-        self._refuse_lost_offsets({place for place, start in starts.items() if start < 0})
         for place, start in starts.items():
             if start >= 0:
                 with told(f"going to offset {start} of {place}"):
@@ -104,19 +113,6 @@ class Slices:
         self._begun |= fresh
         with told(f"resuming {', '.join(map(str, sorted(places)))}"):
             self._consumer.resume(kafka(places))
-
-    def _refuse_lost_offsets(self, places: Collection[Place]) -> None:
-        """Without an offset a partition is read from its beginning: once, before anything was taken of it."""
-        taken = (
-            {(account.topic, account.slice) for account in self._kernel.accounts() if account.taken} if places else ()
-        )
-        for place in sorted(places):
-            if place in taken:
-                raise Stopped(
-                    f"{place}: the group of the lanes has no offset, although records of it were taken: the topic was "
-                    "deleted and made anew, or the lanes stood still until Kafka forgot their offsets; set the offset "
-                    "from which to go on with Kafka's `kafka-consumer-groups.sh --reset-offsets`, then start the lanes"
-                )
 
     def _count_whole(self) -> None:
         touched = {self._lanes.share(place) for place in self._assigned}

@@ -4,35 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from gebus.lanes.places import Place
-from gebus.lanes.ports import Ends
+from gebus.lanes.ports import Presence
 
 
 class Vanished:
-    """Asks after every topic at first, and again after what the group took away.
+    """Asks after every topic at first, and again after those that the group took away.
 
-    Promised: `check` returns at once, and raises SourceGone when Kafka has answered that there is no such topic. Not
-    promised: that a topic which was deleted and made anew between two answers is noticed here.
+    Promised: `missing` returns at once, and tells each topic that Kafka has answered about once. Not promised: that a
+    topic which was deleted and made anew between two answers is noticed here.
     """
 
-    def __init__(self, topics: Iterable[str], open_ends: Callable[[], Ends]) -> None:
-        self._doubtful = {Place(topic, 0) for topic in topics}
-        self._open_ends = open_ends
-        self._ends: Ends | None = None
-        self._asking = False
+    def __init__(self, topics: Iterable[str], open_presence: Callable[[], Presence]) -> None:
+        self._doubtful = set(topics)
+        self._asked: set[str] = set()
+        self._open_presence = open_presence
+        self._presence: Presence | None = None
 
-    def revoked(self, places: Iterable[Place]) -> None:
-        """The group took these away: for another worker, or because they are gone."""
-        self._doubtful.update(places)
+    def revoked(self, topics: Iterable[str]) -> None:
+        """The group took partitions of these away: for another worker, or because they are gone."""
+        self._doubtful.update(topics)
 
-    def check(self) -> None:
-        """Ask, or hear the answer."""
-        if self._asking and self._ends is not None:
-            answer = self._ends.answer()
+    def missing(self) -> list[str]:
+        """Ask, or hear the answer: which topics there are not."""
+        if self._asked and self._presence is not None:
+            answer = self._presence.answer()
             if answer is not None:
-                self._doubtful.difference_update(answer)
-                self._asking = False
+                # What was taken away since the question was asked is asked again.
+                self._doubtful |= self._asked - answer.keys()
+                self._asked = set()
+                return sorted(topic for topic, there in answer.items() if not there)
         elif self._doubtful:
-            self._ends = self._ends or self._open_ends()
-            self._ends.ask(sorted(self._doubtful))
-            self._asking = True
+            self._presence = self._presence or self._open_presence()
+            self._presence.ask(self._doubtful)
+            self._asked, self._doubtful = self._doubtful, set()
+        return []

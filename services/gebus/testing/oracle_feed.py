@@ -59,6 +59,7 @@ class FeedOracle:
         self._on = brought_together_by(feed, catalogue)
         self._memories: dict[int, EachPair | TableJoin | Reconciled] = {}
         self._told: dict[tuple[int, Any], _Told] = {}
+        self._stands: dict[tuple[int, str, tuple[str, str]], tuple[str, int, int]] = {}
         self._seen: dict[tuple[str, int, tuple[Any, ...]], list[int]] = {}
         self._events = {alias: catalogue.events[topic] for alias, topic in feed.sources.items()}
         self._conditions = {
@@ -114,8 +115,35 @@ class FeedOracle:
         if moved:
             key = own.decode()
         kafka_key = own if own != key.encode() else None
-        answer = self._memory(place.slice).offer(Arrival(record, alias, key, place.at_ms, withdrawn, kafka_key))
-        return [self._compose(place, composite) for composite in answer.composites] or [answer.outcome]
+        arrival = Arrival(record, alias, key, place.at_ms, withdrawn, kafka_key)
+        arrivals = [arrival] if moved else self._arrivals(place.slice, arrival)
+        answers = [self._memory(place.slice).offer(one) for one in arrivals]
+        outcomes = [self._compose(place, composite) for answer in answers for composite in answer.composites]
+        last = answers[-1].outcome if answers else "filtered"
+        return [*outcomes, last] if last == "dead" else outcomes or [last]
+
+    def _arrivals(self, slice_number: int, arrival: Arrival) -> list[Arrival]:
+        """The record; before it what it takes back under the key that its entity left, where nobody tells of that.
+
+        None, if its entity stands under another key by a later revision.
+        """
+        relation, way = self.relation, self.ways[arrival.alias]
+        keeps_its_key = way.how != "to-all" and set(self._on) <= set(way.key)
+        if relation is None or keeps_its_key or (isinstance(relation, Join) and self._feed.corrections != "follow"):
+            return [arrival]
+        identity = slice_number, arrival.alias, entity_of(arrival.record)
+        key, revision, at_ms = self._stands.get(identity, (arrival.key, -1, arrival.at_ms))
+        if arrival.at_ms - at_ms > milliseconds(relation.within):
+            key, revision = arrival.key, -1
+        if arrival.record["revision"] > revision:
+            self._stands[identity] = arrival.key, arrival.record["revision"], arrival.at_ms
+        elif key != arrival.key:
+            return []
+        if key == arrival.key:
+            return [arrival]
+        own = arrival.kafka_key or arrival.key.encode()
+        left = replace(arrival, key=key, withdrawn=True, kafka_key=own if own != key.encode() else None)
+        return [left, arrival]
 
     def _compose(self, place: Place, composite: Composite) -> str:
         place = place if composite.key is None else replace(place, key=composite.key)

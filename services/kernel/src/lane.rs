@@ -11,7 +11,7 @@ use crate::mask::TokenKey;
 use crate::plan::{FeedPlan, LanePlan, SelectedPlan, StepPlan, TablePlan};
 use crate::project::Projection;
 use crate::rekey::Rekey;
-use crate::relation::Relation;
+use crate::relation::{Input, Relation};
 use crate::relation_plan::RelationPlan;
 use crate::schema::Schema;
 use crate::source::Source;
@@ -227,9 +227,10 @@ impl<'a> Compiler<'a> {
         for port in &ports {
             self.schema(*port)?;
         }
-        let schemas: Vec<&Schema> =
-            self.lane.ports.iter().map(|port| &self.sources[port.source].schema).collect();
-        let relation = Relation::compile(plan, &schemas)?;
+        let sources = self.lane.ports.iter().map(|port| &self.sources[port.source]);
+        let inputs: Vec<Input<'_>> =
+            sources.map(|source| Input { schema: &source.schema, key: &source.rules.key }).collect();
+        let relation = Relation::compile(plan, &inputs)?;
         Ok(RelationDef { relation, feed, step: plan.name().to_owned(), ports })
     }
 

@@ -40,6 +40,7 @@ mod seen;
 mod side;
 mod slice;
 mod source;
+mod stand;
 mod store;
 mod table;
 mod table_join;

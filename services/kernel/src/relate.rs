@@ -22,20 +22,20 @@ impl Turn<'_, '_> {
         };
         let state = &mut self.slice.relations[number];
         let taken = relation.relation.take(state, way.side, fields, &offered, &mut made);
+        let (units, key, moved) = (made.len() as u64, self.key, self.moved);
+        self.moved = false;
+        (0..made.len()).for_each(|index| self.compose(number, &made, index));
+        (self.key, self.moved) = (key, moved);
         let count = &mut self.slice.accounts[self.account].open.feeds[way.feed];
         match taken {
-            Taken::Stored | Taken::Withdrawn if made.len() > 0 => {
-                count.more += made.len() as u64 - 1;
-                let (key, moved) = (self.key, std::mem::take(&mut self.moved));
-                (0..made.len()).for_each(|index| self.compose(number, &made, index));
-                (self.key, self.moved) = (key, moved);
-            }
-            Taken::Stored => count.waiting += 1,
-            Taken::Withdrawn | Taken::Superseded => {}
             Taken::TooMany => {
+                count.more += units;
                 self.refuse(number, "too_many_matches", "the key has as many records as it may have");
             }
             Taken::TooLarge => self.refuse(number, "too_large", "more is kept of it than 448 KiB"),
+            _ if units > 0 => count.more += units - 1,
+            Taken::Stored => count.waiting += 1,
+            Taken::Withdrawn | Taken::Superseded => {}
         }
         self.work.made = made;
     }

@@ -17,6 +17,7 @@ use crate::relation_plan::{JoinPlan, Matches, ReconcilePlan, RelationPlan, SideP
 use crate::relation_state::RelationState;
 use crate::schema::{Node, Schema};
 use crate::side::Side;
+use crate::stand::{Stand, settle, stand};
 use crate::store::{MOST_VALUE, Place, Store};
 use crate::table_join::TableJoin;
 use crate::text_key::TextKey;
@@ -42,13 +43,15 @@ pub enum Taken {
     Withdrawn,
     /// Its revision is not above the remembered one; it changed nothing.
     Superseded,
-    /// The key has too many records remembered, or too large ones together; it changed nothing.
+    /// The key has too many records remembered, or too large ones together; it is not remembered. What is made then
+    /// takes back what was made of its entity under the key that it left.
     TooMany,
     /// More is kept of it than an entry may hold; it changed nothing.
     TooLarge,
 }
 
 /// A record on its way into a relation.
+#[derive(Clone, Copy)]
 pub struct Arrival<'a> {
     pub key: u128,
     pub identity: u128,
@@ -82,11 +85,21 @@ enum Kind {
     Reconcile(Reconcile),
 }
 
+/// An input of the lane.
+#[derive(Clone, Copy)]
+pub struct Input<'a> {
+    pub schema: &'a Schema,
+    /// What its Kafka key is made of.
+    pub key: &'a TextKey,
+}
+
 pub struct Relation {
     kind: Kind,
     sides: Vec<Side>,
     /// By side: the relation's key of a record.
     keys: Vec<TextKey>,
+    /// By side: whether an entity can leave a key unseen, so that it is remembered where it stands.
+    stands: Vec<bool>,
     schema: Schema,
     /// Of what the entries of its state mean.
     fingerprint: u64,
@@ -101,8 +114,8 @@ const MOST_DUE: usize = 256;
 const MOST_DUE_BYTES: usize = 1 << 20;
 
 impl Relation {
-    /// Compiles a relation; `sources` are the schemas of the lane's inputs.
-    pub fn compile(plan: &RelationPlan, sources: &[&Schema]) -> Result<Self, String> {
+    /// Compiles a relation; `sources` are the lane's inputs.
+    pub fn compile(plan: &RelationPlan, sources: &[Input<'_>]) -> Result<Self, String> {
         match plan {
             RelationPlan::Join(plan) => Self::join(plan, sources).map_err(|error| named(&plan.name, &error)),
             RelationPlan::Reconcile(plan) => {
@@ -111,7 +124,7 @@ impl Relation {
         }
     }
 
-    fn join(plan: &JoinPlan, sources: &[&Schema]) -> Result<Self, String> {
+    fn join(plan: &JoinPlan, sources: &[Input<'_>]) -> Result<Self, String> {
         let schema = Schema::parse(&plan.schema)?;
         let (left, left_key) = side(&plan.left, sources, &schema, ENVELOPE, &plan.on)?;
         let (right, right_key) = side(&plan.right, sources, &schema, ENVELOPE + 1, &plan.on)?;
@@ -141,35 +154,43 @@ impl Relation {
             Kind::Table(TableJoin { frame, follow, most, valid_at, alone })
         };
         let way = format!("{:?} {:?} {follow}", plan.matches, plan.unmatched);
+        let copied = |side: &SidePlan| plan.broadcast.copies(side.alias == plan.left.alias);
         Self {
             kind,
             sides: sides.into(),
+            stands: [(&plan.left, &left_key), (&plan.right, &right_key)]
+                .map(|(side, key)| follow && (copied(side) || !sources[side.source].key.covers(key)))
+                .into(),
             keys: vec![left_key, right_key],
             fingerprint: form_of(&way, &schema, &plan.on),
             schema,
             tables: ["left", "right"].map(|side| format!("{}.{side}", plan.state)).into(),
             within_ms: plan.within_ms,
         }
-        .checked()
+        .checked(&plan.state)
     }
 
-    fn reconcile(plan: &ReconcilePlan, sources: &[&Schema]) -> Result<Self, String> {
+    fn reconcile(plan: &ReconcilePlan, sources: &[Input<'_>]) -> Result<Self, String> {
         let schema = Schema::parse(&plan.schema)?;
         let (of, key) = side(&plan.of, sources, &schema, ENVELOPE, &plan.key)?;
         let kind = Kind::Reconcile(Reconcile::compile(plan, &schema, &of)?);
         Self {
             kind,
             sides: vec![of],
+            stands: vec![!sources[plan.of.source].key.covers(&key)],
             keys: vec![key],
             fingerprint: form_of(&format!("{:?}", plan.gives), &schema, &plan.key),
             schema,
             tables: vec![plan.state.clone()],
             within_ms: plan.within_ms,
         }
-        .checked()
+        .checked(&plan.state)
     }
 
-    fn checked(self) -> Result<Self, String> {
+    fn checked(mut self, state: &str) -> Result<Self, String> {
+        if self.stands.contains(&true) {
+            self.tables.push(format!("{state}.stands"));
+        }
         if self.within_ms < 1 || self.tables.iter().any(|table| table.len() > usize::from(u16::MAX)) {
             return Err("`within` is at least 1 ms, the name of its state at most 65,535 bytes".to_owned());
         }
@@ -201,7 +222,7 @@ impl Relation {
         offered: &Offered<'_>,
         made: &mut Made,
     ) -> Taken {
-        let RelationState { stores, record, text, bench, .. } = state;
+        let RelationState { stores, record, text, left, bench, .. } = state;
         record.clear();
         self.sides[side].write(fields, record);
         if record.len() + offered.key.len() > MOST_VALUE - MOST_HEAD {
@@ -214,7 +235,6 @@ impl Relation {
             self.keys[side].write(fields, text);
         }
         let envelope = Envelope::read(record);
-        let withdraws = offered.moved || offered.retracted || (self.follows() && envelope.retracted);
         let identity = match &self.kind {
             Kind::Reconcile(_) => bench.parts.of(&[envelope.source]),
             _ if self.follows() => bench.parts.of(&[envelope.source, envelope.entity_id]),
@@ -229,15 +249,43 @@ impl Relation {
             explicit: text != offered.key,
             text,
             append_ms: offered.append_ms,
-            withdraws,
+            withdraws: offered.moved || offered.retracted || (self.follows() && envelope.retracted),
         };
-        match (&self.kind, &mut stores[..]) {
-            (Kind::Reconcile(reconcile), [store]) => {
-                reconcile.take(store, &self.schema, &arrival, bench, made)
+        if !self.stands[side] || offered.moved {
+            return self.relate(stores, side, &arrival, bench, made);
+        }
+        let entity = bench.parts.of(&[&[side as u8], envelope.source, envelope.entity_id]).digest();
+        let (stands, revision, now) = (self.tables.len() - 1, envelope.revision, offered.append_ms);
+        match stand(&stores[stands], entity, revision, now, text, left) {
+            Stand::Here => {}
+            Stand::Late => return Taken::Superseded,
+            Stand::Left => {
+                let (key, explicit) = (digest(left), left != offered.key);
+                let gone = Arrival { key, explicit, text: left, withdraws: true, ..arrival };
+                if self.relate(stores, side, &gone, bench, made) == Taken::TooMany {
+                    return Taken::TooMany;
+                }
+            }
+        }
+        settle(&mut stores[stands], entity, revision, now, text, &mut bench.value);
+        self.relate(stores, side, &arrival, bench, made)
+    }
+
+    fn relate(
+        &self,
+        stores: &mut [Store],
+        side: usize,
+        arrival: &Arrival<'_>,
+        bench: &mut Bench,
+        made: &mut Made,
+    ) -> Taken {
+        match (&self.kind, stores) {
+            (Kind::Reconcile(reconcile), [store, ..]) => {
+                reconcile.take(store, &self.schema, arrival, bench, made)
             }
             (kind, stores) => match (kind, stores.first_chunk_mut()) {
-                (Kind::EachPair(join), Some(stores)) => join.take(stores, side, &arrival, bench, made),
-                (Kind::Table(join), Some(stores)) => join.take(stores, side, &arrival, bench, made),
+                (Kind::EachPair(join), Some(stores)) => join.take(stores, side, arrival, bench, made),
+                (Kind::Table(join), Some(stores)) => join.take(stores, side, arrival, bench, made),
                 _ => Taken::Superseded,
             },
         }
@@ -270,7 +318,7 @@ impl Relation {
 /// A side and its key; `field` is its place in the composite.
 fn side(
     plan: &SidePlan,
-    sources: &[&Schema],
+    sources: &[Input<'_>],
     composite: &Schema,
     field: usize,
     key: &[String],
@@ -278,7 +326,7 @@ fn side(
     let source = sources.get(plan.source).ok_or_else(|| {
         format!("side {}: there is no source {}; the lane has {}", plan.alias, plan.source, sources.len())
     })?;
-    Ok((Side::compile(plan, source, composite, field)?, TextKey::compile(source, key)?))
+    Ok((Side::compile(plan, source.schema, composite, field)?, TextKey::compile(source.schema, key)?))
 }
 
 /// What decides the meaning of the entries: how it matches, by which fields, and what is kept of each side.

@@ -65,6 +65,12 @@ pub enum Broadcast {
 }
 
 impl Broadcast {
+    /// Whether every slice has the records of the left, or else of the right side.
+    #[must_use]
+    pub fn copies(self, left: bool) -> bool {
+        self == if left { Self::Left } else { Self::Right }
+    }
+
     /// The side whose Kafka key a pair has: 0 is the left; None where both have the same.
     #[must_use]
     pub const fn keyed_by(self) -> Option<usize> {

@@ -8,17 +8,18 @@ pub struct RelationState {
     pub(crate) stores: Vec<Store>,
     tables: Vec<String>,
     fingerprint: u64,
-    /// What is kept of the record in hand, and the text of its key.
+    /// What is kept of the record in hand, the text of its key, and that of the key which its entity left.
     pub(crate) record: Vec<u8>,
     pub(crate) text: Vec<u8>,
+    pub(crate) left: Vec<u8>,
     pub(crate) bench: Bench,
 }
 
 impl RelationState {
     #[must_use]
     pub fn new(stores: Vec<Store>, tables: Vec<String>, fingerprint: u64) -> Self {
-        let (record, text, bench) = (Vec::new(), Vec::new(), Bench::default());
-        Self { stores, tables, fingerprint, record, text, bench }
+        let (record, text, left, bench) = (Vec::new(), Vec::new(), Vec::new(), Bench::default());
+        Self { stores, tables, fingerprint, record, text, left, bench }
     }
 
     /// The stores with the names that they have in the log.

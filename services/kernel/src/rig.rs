@@ -4,11 +4,12 @@ use serde_json::{Value, json};
 
 use crate::composite::{ENVELOPE, Envelope, Made};
 use crate::path::{Fields, long_at, span_at};
-use crate::relation::{Offered, Relation, Taken};
+use crate::relation::{Input, Offered, Relation, Taken};
 use crate::relation_plan::RelationPlan;
 use crate::relation_state::RelationState;
 use crate::schema::Schema;
 use crate::store::StoreDelta;
+use crate::text_key::TextKey;
 use crate::walk::Walker;
 use crate::wire::{write_long, write_span};
 
@@ -174,13 +175,28 @@ pub struct Rig {
 
 pub fn compile(plan: &Value) -> Result<Relation, String> {
     let plan: RelationPlan = serde_json::from_value(plan.clone()).map_err(|error| error.to_string())?;
-    let source = Schema::parse(&source())?;
-    Relation::compile(&plan, &[&source, &source])
+    compile_keyed(&plan, &["line"])
+}
+
+/// Compiles for sources whose Kafka key is of these fields.
+fn compile_keyed(plan: &RelationPlan, key: &[&str]) -> Result<Relation, String> {
+    let schema = Schema::parse(&source())?;
+    let names: Vec<String> = key.iter().map(|name| (*name).to_owned()).collect();
+    let input = Input { schema: &schema, key: &TextKey::compile(&schema, &names)? };
+    Relation::compile(plan, &[input, input])
 }
 
 impl Rig {
     pub fn new(plan: &Value) -> Self {
-        let (Ok(relation), Ok(source)) = (compile(plan), Schema::parse(&source())) else {
+        Self::keyed(plan, "line")
+    }
+
+    /// With sources whose Kafka key is another field than the relation's.
+    pub fn keyed(plan: &Value, key: &str) -> Self {
+        let parsed: Result<RelationPlan, _> = serde_json::from_value(plan.clone());
+        let relation =
+            parsed.map_err(|error| error.to_string()).and_then(|plan| compile_keyed(&plan, &[key]));
+        let (Ok(relation), Ok(source)) = (relation, Schema::parse(&source())) else {
             unreachable!("{:?}", compile(plan).err())
         };
         Self { state: relation.new_state(), relation, source, made: Made::default() }

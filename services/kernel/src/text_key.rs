@@ -29,6 +29,12 @@ impl TextKey {
         Ok(Self { fields: found })
     }
 
+    /// Whether records with one key of this kind have one of the other kind too.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        other.fields.iter().all(|field| self.fields.contains(field))
+    }
+
     /// Appends the key of a record.
     pub fn write(&self, fields: &Fields<'_>, out: &mut Vec<u8>) {
         for (index, (field, is_text)) in self.fields.iter().enumerate() {

@@ -106,7 +106,15 @@ def test_conflicts_are_compared_with_the_list(tmp_path: Path) -> None:
     conflicts = [known | {"entity_id": str(day), "as_of": day} for day in (18302, 18303)]
     found = recon.compare(tmp_path, told, conflicts)
     assert found == recon.Reconciliation(both=2, listed=1, found=2, agreed=1)
-    assert "of 2 city-days that canghailan and dxy both published, 1 are in conflict by that list, 2" in found.words
+    assert "of 2 city-days that canghailan and dxy both published, 1 are in conflict by that list, 2" in found.problem
+
+
+@pytest.mark.parametrize(
+    ("found", "agreed", "holds"),
+    [(200, 200, True), (199, 198, True), (198, 198, True), (197, 197, False), (203, 200, False)],
+)
+def test_conflicts_hold_but_for_one_in_a_hundred(found: int, agreed: int, *, holds: bool) -> None:
+    assert (recon.Reconciliation(500, 200, found, agreed).problem == "") is holds
 
 
 def test_the_journey_that_is_held_back_is_not_published_with_the_others() -> None:

@@ -15,8 +15,6 @@ from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_INVALID, KafkaError, KafkaException, Message, TopicPartition
 
-from gebus.lanes.errors import SourceGone
-
 Place = tuple[str, int]
 OPEN, COMMITTED, ABORTED = "open", "committed", "aborted"
 
@@ -344,7 +342,7 @@ def _message(place: Place, offset: int, record: Record) -> Message:
 
 
 class FakeEnds:
-    """Answers at the third look with the ends as they were when it was asked, for topics that are there."""
+    """Answers at the third look with the ends as they were when it was asked."""
 
     def __init__(self, kafka: FakeKafka) -> None:
         self.kafka = kafka
@@ -352,15 +350,26 @@ class FakeEnds:
         self.looks = 0
 
     def ask(self, places: Iterable[Place]) -> None:
-        missing = [place[0] for place in places if place[0] in self.kafka.deleted]
-        if missing:
-            raise SourceGone(missing[0])
         self.questions.append({place: len(self.kafka.log[place]) for place in places})
         self.looks = 0
 
     def answer(self) -> dict[Place, int] | None:
         self.looks += 1
         return self.questions[-1] if self.looks > 2 else None
+
+
+class FakePresence:
+    """Answers at once."""
+
+    def __init__(self, kafka: FakeKafka) -> None:
+        self.kafka = kafka
+        self.asked: dict[str, bool] = {}
+
+    def ask(self, topics: Iterable[str]) -> None:
+        self.asked = {topic: topic not in self.kafka.deleted for topic in topics}
+
+    def answer(self) -> dict[str, bool] | None:
+        return self.asked
 
 
 class FakeClients:
@@ -390,6 +399,9 @@ class FakeClients:
 
     def topic_ids(self, topics: Iterable[str], seconds: float) -> dict[str, str]:
         return {topic: self.kafka.ids[topic] for topic in topics}
+
+    def presence(self) -> FakePresence:
+        return FakePresence(self.kafka)
 
     def ends(self) -> FakeEnds:
         self.asked.append(FakeEnds(self.kafka))

@@ -312,3 +312,24 @@ def test_state_expires_by_the_log_and_not_by_the_clock_of_the_worker(bench: Benc
     kernel = bench.kernels.made[-1]
     assert kernel.advanced
     assert max(clock for _, clock in kernel.advanced) <= newest
+
+
+def test_copies_for_every_partition_come_to_theirs(bench: Bench) -> None:
+    new = bench.kernels.new
+
+    def copies():
+        kernel = new()
+        step = kernel.step
+
+        def stepped(messages):
+            made = step(messages)
+            made.outputs.append(("all", [{"key": b"k", "value": b"c", "partition": number % 2} for number in range(4)]))
+            return made
+
+        kernel.step = stepped
+        return kernel
+
+    bench.kernels.new = copies  # type: ignore[method-assign]
+    bench.publish("one")
+    bench.run()
+    assert [len(bench.kafka.visible(("all", number))) for number in (0, 1, 2)] == [2, 2, 0]

@@ -30,6 +30,15 @@ class Reconciliation:
     """In conflict there and here."""
 
     @property
+    def problem(self) -> str:
+        """What is wrong, in words; empty where the feed finds what is listed, but for one in a hundred.
+
+        The list looked names of places up by their beginnings, and took some for others.
+        """
+        few = self.listed // 100
+        return "" if self.found - self.agreed <= few and self.listed - self.agreed <= few else self.words
+
+    @property
     def words(self) -> str:
         return (
             f"recon_city_day: of {self.both} city-days that canghailan and dxy both published, {self.listed} are in "

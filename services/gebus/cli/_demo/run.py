@@ -23,7 +23,7 @@ from gebus.cli._demo.publishing import publish_all, read_all
 from gebus.cli._demo.reading import read_accounts, read_dead_letters, read_feeds
 from gebus.cli._demo.report import Result
 from gebus.cli._demo.stage import Stage, Workers, checked, running_lanes, stage, wait_for
-from gebus.cli._demo.verdict import judge
+from gebus.cli._demo.verdict import Check, judge
 from gebus.model.catalogue import Catalogue
 from gebus.stack.layout import Ports
 from gebus.stack.report import Report
@@ -84,6 +84,8 @@ def run(options: Options, report: Report, console: Console) -> Result:
         sample = _sample(on.catalogue, history)
         conflicts = history.received.get(_CONFLICTS, ())
         reconciled = recon.compare(options.data, history.told, conflicts)
+        if reconciled is not None:
+            verdict.checks.append(Check("conflicts of counts are those of recon_city_day", reconciled.problem))
     return Result(plays, history, verdict, seconds, options.home, options.keep, sample, reconciled)
 
 

@@ -1,5 +1,5 @@
 use crate::relation::{Offered, Taken};
-use crate::rig::{Composite, Rig, WITHIN, event, join};
+use crate::rig::{Composite, Event, Rig, WITHIN, event, join};
 
 fn rig(unmatched: &str, follow: bool) -> Rig {
     Rig::new(&join("each-pair", unmatched, follow))
@@ -290,4 +290,59 @@ fn composites_that_are_too_large_together_are_not_made() {
     let mut large = event("s", "b", 0);
     large.region = region;
     assert_eq!(rig.offer(1, &large, 2), (Taken::TooMany, vec![]));
+}
+
+/// Offers an event of a source that has its entity as its Kafka key.
+fn offer(rig: &mut Rig, side: usize, event: &Event, append_ms: i64) -> (Taken, Vec<String>) {
+    let key = event.entity.clone();
+    let offered = Offered { key: key.as_bytes(), append_ms, moved: false, retracted: false };
+    let (taken, made) = rig.offer_as(side, event, &offered);
+    (taken, shorts(&made))
+}
+
+#[test]
+fn under_another_kafka_key_an_entity_that_leaves_its_key_is_seen() {
+    for plan in [join("each-pair", "wait", true), join("latest", "wait", true)] {
+        let mut rig = Rig::keyed(&plan, "entity_id");
+        offer(&mut rig, 1, &event("r1", "b", 0), 0);
+        offer(&mut rig, 1, &event("r2", "c", 0).on("y"), 0);
+        assert_eq!(offer(&mut rig, 0, &event("t1", "a", 0), 1).1, ["ASSERTED 0 t1 r1"]);
+        let moved = offer(&mut rig, 0, &event("t2", "a", 1).on("y"), 2).1;
+        assert_eq!((moved[0].as_str(), moved.len()), ("RETRACTED 1 t2 r1", 2));
+        let late = event("t0", "a", 0).on("z");
+        assert_eq!(offer(&mut rig, 0, &late, 3), (Taken::Superseded, vec![]));
+        let again = offer(&mut rig, 0, &event("t3", "a", 2).on("y"), 4).1;
+        assert_eq!(again.len(), 1, "it stays");
+        let mut copy = Rig::keyed(&plan, "entity_id");
+        copy.state = copy.restored(&rig.deltas());
+        let gone = event("r3", "c", 1).on("z");
+        for rig in [&mut rig, &mut copy] {
+            let told = offer(rig, 1, &gone, 5).1;
+            assert_eq!(told.len(), 1);
+            assert!(told[0].starts_with("RETRACTED") && told[0].ends_with("t3 r3"));
+        }
+    }
+}
+
+#[test]
+fn what_an_entity_left_is_taken_back_even_where_its_new_key_is_full() {
+    let mut rig = Rig::keyed(&join("each-pair", "wait", true), "entity_id");
+    for number in 0..5 {
+        offer(&mut rig, 0, &event("t", &number.to_string(), 0).on("y"), 0);
+    }
+    offer(&mut rig, 1, &event("s1", "b", 0), 0);
+    offer(&mut rig, 0, &event("t1", "a", 0), 1);
+    let moved = event("t2", "a", 1).on("y");
+    assert_eq!(offer(&mut rig, 0, &moved, 2), (Taken::TooMany, vec!["RETRACTED 1 t2 s1".to_owned()]));
+}
+
+#[test]
+fn under_its_own_kafka_key_nothing_more_is_remembered() {
+    let tables = |rig: &Rig| rig.state.tables().count();
+    assert_eq!(tables(&Rig::new(&join("each-pair", "wait", true))), 2);
+    assert_eq!(tables(&Rig::keyed(&join("each-pair", "wait", true), "entity_id")), 3);
+    assert_eq!(tables(&Rig::keyed(&join("each-pair", "wait", false), "entity_id")), 2);
+    let mut copied = join("each-pair", "wait", true);
+    copied["broadcast"] = "right".into();
+    assert_eq!(tables(&Rig::new(&copied)), 3, "every slice sees a copy leave");
 }
