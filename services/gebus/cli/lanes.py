@@ -113,9 +113,9 @@ def _memory() -> int:
 def accounts_command(*, root: CatalogueOption = Path("schemas"), as_json: AsJson = False) -> None:
     """Show what became of every record, by topic and feed, as the lanes committed it.
 
-    For each feed: taken + more = delivered + filtered + duplicate + withheld + dead + waiting, where more is what a join
-    made of a record beyond one, and waiting are records that it remembered and that nothing came of when they arrived.
-    Of a source, taken and dead. Exit status 1 if a line does not add up.
+    For each feed: taken + more = delivered + filtered + duplicate + withheld + dead + waiting, where more is what a
+    join made of a record beyond one, and waiting are records that it remembered and that nothing came of when they
+    arrived. Of a source, taken and dead. Exit status 1 if a line does not add up.
     """
     require_extra()
     from gebus.lanes.accounts import read_accounts  # noqa: PLC0415 - needs the extra

@@ -321,6 +321,14 @@ class FakeConsumer:
         place = (partition.topic, partition.partition)
         return self.kafka.beginnings[place], len(self.kafka.log[place])
 
+    def offsets_for_times(self, partitions: list[TopicPartition], timeout: float) -> list[TopicPartition]:
+        found = []
+        for partition in partitions:
+            log = self.kafka.log[partition.topic, partition.partition]
+            later = (offset for offset, record in enumerate(log) if record.timestamp >= partition.offset)
+            found.append(TopicPartition(partition.topic, partition.partition, next(later, -1)))
+        return found
+
     def consumer_group_metadata(self) -> int:
         return self.generation
 
