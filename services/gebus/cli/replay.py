@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -144,10 +144,11 @@ def _live(consumer: Consumer, feed: FeedPlan, from_ms: int | None) -> Records:
 
 def _tell(topic: str, count: int, found: Sequence[Difference] | None, *, as_json: bool) -> None:
     if as_json:
-        differences = None if found is None else [one.as_json() for one in found[:_SHOWN]]
-        equal = None if found is None else not found
-        told = {"topic": topic, "records": count, "equal": equal, "keys_that_differ": found and len(found)}
-        typer.echo(json.dumps({**told, "differences": differences}, indent=2, ensure_ascii=False))
+        told: dict[str, Any] = {"topic": topic, "records": count}
+        if found is not None:
+            told |= {"equal": not found, "keys_that_differ": len(found)}
+            told["differences"] = [one.as_json() for one in found[:_SHOWN]]
+        typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
         return
     typer.echo(f"{count:,} records in {topic}")
     if found is None:

@@ -79,6 +79,17 @@ def write_snapshot(directory: Path, header: Header, records: Sequence[Record]) -
     return size
 
 
+def sweep(path: Path) -> None:
+    """Delete what killed processes left half written beside a snapshot."""
+    for left in path.parent.glob(f".{path.name}.*"):
+        try:
+            os.kill(int(left.suffix[1:]), 0)
+        except (ProcessLookupError, ValueError):
+            left.unlink(missing_ok=True)
+        except PermissionError:  # it lives
+            pass
+
+
 def _write(path: Path, header: Header, records: Sequence[Record]) -> int:
     digest, size = hashlib.sha256(), 0
     # Readable by its owner alone: it holds what the records of the log hold.

@@ -14,7 +14,7 @@ from gebus_kernel import Kernel
 from gebus.lanes.places import Slice
 from gebus.lanes.ports import Clock, Message
 from gebus.lanes.settings import STATE_PREFIX, LaneSettings
-from gebus.lanes.snapshot import Header, Record, SnapshotReader, SnapshotUnfit, snapshot_path, write_snapshot
+from gebus.lanes.snapshot import Header, Record, SnapshotReader, SnapshotUnfit, snapshot_path, sweep, write_snapshot
 
 _log = logging.getLogger(__name__)
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -67,8 +67,7 @@ class Snapshots:
     def open(self, owned: Slice) -> SnapshotReader | None:
         """The snapshot of a slice that is open in the kernel; None where there is none that fits."""
         path = snapshot_path(self.directory, owned)
-        for left in path.parent.glob(f".{path.name}.*"):  # by a process that was killed, or has lost the slice
-            left.unlink(missing_ok=True)
+        sweep(path)
         try:
             reader = SnapshotReader(path)
         except FileNotFoundError:
