@@ -105,7 +105,7 @@ def test_slices_that_move_between_workers_under_load_cost_and_repeat_nothing(bed
         sides = (("trip", trips, 20), ("seat", seats, 40))
         for side, so_far, count in sides:
             fresh = some(side, count, start=len(so_far))
-            so_far += fresh
+            so_far.extend(fresh)
             bed.publish_side(side, fresh)
 
     with bed.worker(0) as first:
