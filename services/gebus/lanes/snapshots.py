@@ -17,6 +17,8 @@ from gebus.lanes.settings import STATE_PREFIX, LaneSettings
 from gebus.lanes.snapshot import Header, Record, SnapshotReader, SnapshotUnfit, snapshot_path, sweep, write_snapshot
 
 _log = logging.getLogger(__name__)
+_REST = 20
+"""Copying a slice's state keeps the loop waiting: so many times as long it then has for its records."""
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -127,10 +129,12 @@ class Snapshots:
             self._job = None
         if self._clock.monotonic() < self._due_at or self._unreported:
             return
-        self._due_at = self._clock.monotonic() + self._settings.snapshot_interval
+        started = self._clock.monotonic()
         due = [owned for owned, tail in self._tails.items() if self._is_due(tail)]
         if due:
             self._begin(max(due, key=lambda owned: self._tails[owned].size))
+        now = self._clock.monotonic()
+        self._due_at = now + max(self._settings.snapshot_interval, _REST * (now - started))
 
     def _is_due(self, tail: Tail) -> bool:
         """Half a snapshot more to read is worth a new one: all of them together write thrice what changed at most."""

@@ -105,6 +105,7 @@ def test_a_feed_whose_state_does_not_fit_any_more_is_refused_with_what_to_do(mak
     feed.write_text(feed.read_text().replace("corrections: independent", "corrections: follow"))
     bed.apply()
     work_and_die(bed)
+    assert sorted(bed.ids("all")) == ids(0, 300)
     before = feed.read_text()
     changed = before.replace(", note: reading.note", "").replace(', phone: "13800000001", note: urgent}', "}", 2)
     feed.write_text(changed.replace("quantity: 700}", 'quantity: 700, phone: "13800000001", note: urgent}', 1))
