@@ -156,6 +156,7 @@ class Snapshots:
             _log.info("snapshot of slice %s written: %d bytes, position %d", owned, job.size, job.header.position)
             return
         self._counts.failed += 1
+        self._due_at = self._clock.monotonic() + self._settings.snapshot_retry
         full = isinstance(job.error, OSError) and job.error.errno in _FULL
         advice = f"free some of the disk of {self.directory}" if full else f"see that {self.directory} can be written"
         _log.warning("the snapshot of slice %s could not be written: %s; the old one stays and nothing is lost, but a "
