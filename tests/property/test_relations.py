@@ -94,3 +94,24 @@ def test_what_a_feed_holds_depends_on_the_log_alone(world: World) -> None:
     assert delivered[0] == delivered[1]
     assert broken.committed.dead == whole.committed.dead
     assert broken.accounts_by_topic() == whole.accounts_by_topic()
+
+
+@looks(60)
+@given(worlds())
+def test_an_ordered_feed_does_not_show_which_topic_arrived_first(world: World) -> None:
+    """All that was appended arrives at once: as it was appended, or one topic after the other."""
+    clock, appended = ManualClock(world.begins_ms), []
+    for sent in world.script:
+        if isinstance(sent, Sent):
+            clock.advance(sent.after_ms)
+            appended.append((sent, clock.now_ms))
+    by_topic = sorted(appended, key=lambda one: (one[0].contract, one[0].record["source"]))
+    held = []
+    for arriving in (appended, by_topic):
+        topology = Topology(world.plans, ManualClock(clock.now_ms))
+        for sent, at_ms in arriving:
+            topology.publish(sent.record, sent.record["source"], at_ms, to=sent.contract)
+        topology.run(3)
+        ordered = {feed.name for lane in world.plans if lane.ordered for feed in lane.feeds}
+        held.append({name: topology.delivered(name) for name in ordered})
+    assert held[0] == held[1]
