@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.integration.lanes.joined import SLICES, JoinBed, event, pairs
 from tests.integration.lanes.kit import PARTITIONS, Bed, Running, record, wait_until
 
 from gebus.lanes.places import Slice
@@ -83,6 +84,26 @@ def test_a_killed_worker_comes_back_from_snapshots_and_tails_or_from_the_log_alo
     assert all(path.with_suffix(".unfit").exists() for path in (flipped, cut, foreign))
     assert sorted(bed.ids("all")) == ids(0, 330)
     assert all(row.adds_up for row in bed.accounts())
+
+
+def test_what_a_join_waits_for_comes_back_from_snapshots(make_join_bed: Callable[..., JoinBed]) -> None:
+    bed = make_join_bed()
+    seats = [event("seat", f"s-{number}", carrier=f"G{number % 9}") for number in range(60)]
+    trips = [event("trip", f"t-{number}", carrier=f"G{number % 9}") for number in range(30)]
+    bed.publish_side("seat", seats)
+    bed.publish_side("trip", trips[:10])
+    with bed.worker(options=EAGER) as running:
+        running.wait_live(SLICES)
+        bed.wait_contacts(pairs(trips[:10], seats))
+        running.wait_for(" written: ", times=SLICES // 2)
+        kill(running)
+    bed.publish_side("trip", trips[10:])
+    with bed.worker() as running:
+        running.wait_live(SLICES)
+        bed.wait_contacts(pairs(trips, seats))
+        running.wait_for("restored 8 slices in ")
+        assert int(running.said.partition(" bytes, ")[2].split()[0]) > 0, running.said
+    bed.assert_accounted()
 
 
 def test_a_state_topic_that_was_deleted_stops_the_lanes(bed: Bed) -> None:

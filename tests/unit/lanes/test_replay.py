@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
+from click.testing import Result
 from confluent_kafka import Message
 from tests.unit.lanes.conftest import LANE, PLACES, Bench, lane_plan
 from tests.unit.lanes.fake_kafka import FakeConsumer
 from tests.unit.lanes.fake_kernel import FakeKernel
+from typer.testing import CliRunner
 
+from gebus.cli import build
 from gebus.cli._sandbox import Records, compare
 from gebus.lanes import replay as module
 from gebus.lanes.replay import Span, replay, unlimited
-from gebus.model.errors import Stopped, Unavailable
+from gebus.model.errors import NotFound, Stopped, Unavailable
 
 
 @dataclass
@@ -151,3 +155,26 @@ def test_the_order_in_a_key_counts_where_the_lane_has_one() -> None:
     assert len(compare(live, other, ordered=True)) == 1
     assert compare(live, other, ordered=False) == []
     assert len(compare(live, records((b"a", "2"), (b"a", "2")), ordered=False)) == 1
+
+
+def command(*words: str, home: Path) -> Result:
+    return CliRunner().invoke(build(), ["replay", *words], env={"GEBUS_HOME": str(home), "GEBUS_CATALOGUE": "schemas"})
+
+
+@pytest.mark.parametrize("name", ["", "Live", "a b", "a.b", "-a", "x" * 41])
+def test_a_sandbox_is_named_so_that_it_is_a_topic(name: str, tmp_path: Path) -> None:
+    done = command("c/f", "--into", name, home=tmp_path)
+    assert done.exit_code == 2
+    assert "use lower-case letters, digits and hyphens, 40 at most" in " ".join(done.stderr.replace("│", " ").split())
+
+
+def test_a_feed_that_is_not_there_is_named(tmp_path: Path) -> None:
+    done = command("c/f", "--into", "check", home=tmp_path)
+    assert isinstance(done.exception, NotFound)
+    assert str(done.exception).startswith("c/f: the catalogue has no such feed; they are ")
+
+
+def test_a_time_needs_its_offset(tmp_path: Path) -> None:
+    done = command("c/f", "--into", "check", "--from", "2020-02-01", home=tmp_path)
+    assert done.exit_code == 2
+    assert "is no instant" in done.stderr
