@@ -275,7 +275,8 @@ impl Relation {
             Stand::Left => {
                 let (key, explicit) = (digest(left), left != arrival.kafka_key);
                 let gone = Arrival { key, explicit, text: left, withdraws: true, ..*arrival };
-                if self.relate(stores, side, &gone, bench, made) == Taken::TooMany {
+                let stood = stores[side].get(key, gone.identity, now).is_some();
+                if self.relate(stores, side, &gone, bench, made) == Taken::TooMany && stood {
                     return Taken::TooMany;
                 }
             }
