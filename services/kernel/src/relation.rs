@@ -235,10 +235,10 @@ impl Relation {
             self.keys[side].write(fields, text);
         }
         let envelope = Envelope::read(record);
-        let identity = match &self.kind {
-            Kind::Reconcile(_) => bench.parts.of(&[envelope.source]),
-            _ if self.follows() => bench.parts.of(&[envelope.source, envelope.entity_id]),
-            _ => bench.parts.of(&[envelope.event_id]),
+        let identity = if self.follows() || matches!(self.kind, Kind::Reconcile(_)) {
+            bench.parts.of(&[envelope.source, envelope.entity_id])
+        } else {
+            bench.parts.of(&[envelope.event_id])
         };
         let arrival = Arrival {
             key: digest(text),
