@@ -93,7 +93,7 @@ def _lane_topics(lanes: Sequence[LanePlan]) -> Iterator[tuple[Topic, Place]]:
         yield Topic(state_topic(lane.name), lane.partitions, _config(retention)), _partitions(lane)
         for rekey in lane.rekeys:
             place: Place = (f"topics/{rekey.contract}.yaml", ("partitions",))
-            yield Topic(rekey.topic, rekey.partitions, {**_config(rekey.retention), **_SOURCE_SIZE}), place
+            yield Topic(rekey.topic, rekey.partitions, _config(rekey.retention)), place
         for feed in lane.feeds:
             yield Topic(feed.topic, feed.partitions, _config(feed.retention)), (feed_file(feed.name), ("partitions",))
 
