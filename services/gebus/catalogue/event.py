@@ -10,10 +10,11 @@ from typing import Any
 from gebus.catalogue.avro_values import WrongValue, compile_record, kind
 from gebus.catalogue.documents import nearest
 from gebus.catalogue.event_json import compile_reader
-from gebus.catalogue.identifiers import uscc_problem
 from gebus.model.catalogue import CodeList
 from gebus.model.errors import EventRefused
 from gebus.model.event import STATUSES, AvroType, EventSchema
+from gebus.model.identifiers import Divisions, IdentifierKind, identifier_kinds
+from gebus.model.identifiers.division import LIST as DIVISIONS
 from gebus.model.topic import TopicContract
 
 MAX_EVENT_ID_BYTES = 256
