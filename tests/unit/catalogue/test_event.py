@@ -257,8 +257,11 @@ def test_a_code_with_a_wrong_check_character_is_refused_and_a_sensitive_one_not_
     good.check(event)
     slip = event | {"uscc": event["uscc"][:-1] + "0"}
     for validator, found in (
-        (good, r"uscc: '91110105MA00008830' ends in 0, its check character by GB 32100 is X"),
-        (EventValidator(catalogue.topics[topic], sensitive, catalogue.codes), "uscc: a USCC whose check characters"),
+        (good, r"uscc: '91110105MA00008830', wrong in character 18, the check character: 0, where the others give X"),
+        (
+            EventValidator(catalogue.topics[topic], sensitive, catalogue.codes),
+            r"uscc: a USCC, 91110105\*{10}, wrong in character 18",
+        ),
     ):
         with pytest.raises(EventRefused, match=found):
             validator.check(slip)

@@ -11,6 +11,7 @@ from stdnum.iso7064 import mod_11_2
 
 from gebus.model.errors import IdentifierRefused
 from gebus.model.identifiers.division import Divisions
+from gebus.model.identifiers.form import NO_FORM
 
 KIND = "citizen-id"
 EARLIEST = date(1800, 1, 1)
@@ -75,7 +76,7 @@ def mask(value: str) -> str:
 
     Not the last four: beside a birth date, which many records hold, they show the person (domain 3.7).
     """
-    return value[:2] + "*" * (len(value) - 2) if _LONG.fullmatch(value) or _SHORT.fullmatch(value) else "***"
+    return value[:2] + "*" * (len(value) - 2) if _LONG.fullmatch(value) or _SHORT.fullmatch(value) else NO_FORM
 
 
 def generate(numbers: random.Random, on: date, divisions: Divisions | None = None) -> str:

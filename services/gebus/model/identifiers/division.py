@@ -13,6 +13,7 @@ from typing import Final
 
 from gebus.model.catalogue import CodeEntry, CodeList
 from gebus.model.errors import IdentifierRefused
+from gebus.model.identifiers.form import NO_FORM
 from gebus.model.identifiers.successions import MERGED, MISSING, MOVED_PROVINCES
 
 KIND = "division"
@@ -123,7 +124,7 @@ def name_of(entry: CodeEntry) -> str:
 
 def mask(value: str) -> str:
     """The value as it may be shown: the province, then stars."""
-    return value[:2] + "*" * (len(value) - 2) if _FORM.fullmatch(value) else "***"
+    return value[:2] + "*" * (len(value) - 2) if _FORM.fullmatch(value) else NO_FORM
 
 
 def generate(numbers: random.Random, on: date, divisions: Divisions | None = None) -> str:
@@ -149,7 +150,9 @@ def _told(code: str, on: date, known: Divisions) -> str:
 
 def _next_step(code: str, on: date, known: Divisions) -> str:
     following = known.successors(code, on)
-    return "after it: " + ", ".join(f"{entry.code} {name_of(entry)}".rstrip() for entry in following) if following else ""
+    return (
+        "after it: " + ", ".join(f"{entry.code} {name_of(entry)}".rstrip() for entry in following) if following else ""
+    )
 
 
 def _built_in() -> CodeList:

@@ -11,6 +11,9 @@ from functools import partial
 from gebus.model.errors import IdentifierRefused
 from gebus.model.identifiers import citizen_id, division, phone, plate, uscc
 from gebus.model.identifiers.division import Divisions
+from gebus.model.identifiers.form import NO_FORM
+
+_PERSONAL_MASKS = (citizen_id.mask, phone.mask, plate.mask)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +37,16 @@ class IdentifierKind:
         return None
 
     def told(self, value: str, problem: IdentifierRefused, *, shown: bool) -> tuple[str, str]:
-        """What was found and what is allowed, for a message; nothing of the value beyond its mask unless `shown`."""
+        """What was found and what is allowed, for a message.
+
+        Promised: nothing of the value beyond its mask unless `shown`, and never of what has the form of a person's.
+        """
         if self.personal or not shown:
             return f"{self.title}, {self.mask(value)}, wrong in {problem.where}", problem.allowed
+        # Who mixes up two fields writes a person's number where a company's belongs.
+        person = next((mask(value) for mask in _PERSONAL_MASKS if mask(value) != NO_FORM), None)
+        if person is not None:
+            return f"{self.title}, {person}, wrong in {problem.where}", problem.allowed
         found = f"{value[:40]!r}, wrong in {problem.where}: {problem.found}"
         return found, f"{problem.allowed}; {problem.next_step}" if problem.next_step else problem.allowed
 

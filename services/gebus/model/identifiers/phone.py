@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from gebus.model.errors import IdentifierRefused
+from gebus.model.identifiers.form import NO_FORM
 
 KIND = "phone"
 
@@ -56,7 +57,7 @@ def parse(value: str) -> Phone:
 def mask(value: str) -> str:
     """The value as it may be shown: the segment and the last two digits, which a million numbers share."""
     form = _FORM.fullmatch(value)
-    return "***" if form is None else f"{value[:-8]}******{value[-2:]}"
+    return NO_FORM if form is None else f"{value[:-8]}******{value[-2:]}"
 
 
 def generate(numbers: random.Random) -> str:

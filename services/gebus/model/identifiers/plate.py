@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from gebus.model.errors import IdentifierRefused
+from gebus.model.identifiers.form import NO_FORM
 
 KIND = "plate"
 
@@ -66,7 +67,7 @@ def parse(value: str) -> Plate:
 def mask(value: str) -> str:
     """The value as it may be shown: province and office, then stars."""
     formed = 7 <= len(value) <= 8 and value[0] in PROVINCES and value[1] in _OFFICES
-    return value[:2] + "*" * (len(value) - 2) if formed else "***"
+    return value[:2] + "*" * (len(value) - 2) if formed else NO_FORM
 
 
 def generate(numbers: random.Random) -> str:

@@ -10,6 +10,7 @@ from datetime import date
 from gebus.model.errors import IdentifierRefused
 from gebus.model.identifiers import organisation
 from gebus.model.identifiers.division import Divisions
+from gebus.model.identifiers.form import NO_FORM
 
 KIND = "uscc"
 ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
@@ -68,7 +69,7 @@ def parse(value: str) -> Uscc:
 
 def mask(value: str) -> str:
     """The value as it may be shown: authority and division, then stars."""
-    return value[:8] + "*" * 10 if len(value) == 18 and all(one in ALPHABET for one in value) else "***"
+    return value[:8] + "*" * 10 if len(value) == 18 and all(one in ALPHABET for one in value) else NO_FORM
 
 
 def generate(numbers: random.Random, on: date, divisions: Divisions | None = None) -> str:
@@ -78,7 +79,9 @@ def generate(numbers: random.Random, on: date, divisions: Divisions | None = Non
     """
     counties = (divisions or Divisions.built_in()).counties(on)
     body = "".join(numbers.choices(ALPHABET, k=8))
-    return complete(numbers.choice(("11", "12", "51", "91", "92", "93", "A1", "N1", "Y1")) + numbers.choice(counties), body)
+    return complete(
+        numbers.choice(("11", "12", "51", "91", "92", "93", "A1", "N1", "Y1")) + numbers.choice(counties), body
+    )
 
 
 def complete(registered: str, body: str) -> str:
