@@ -134,6 +134,10 @@ CASES = [
     shop('{"type": "map", "values": {"type": "record", "name": "Void", "fields": []}}', "limits", "without fields"),
     shop('{"type": "array", "items": ["null", "int"]}', "avro", "a union inside"),
     shop('"long", "codes": "goods"', "codes", "`codes` on"),
+    shop('"long", "identifier": "phone"', "identifier", "`identifier` on \"long\""),
+    shop('"string", "identifier": "fone"', "identifier", "did you mean `phone`?"),
+    shop('"string", "identifier": 5', "identifier", "citizen-id, uscc, division, phone, plate"),
+    Broken(EVENT, '"mask": {"par', '"identifier": "citizen_id", "mask": {"par', "identifier", "phone", "did you mean"),
     # Keys, codes, identifiers, steps
     Broken(TOPIC, "key: [entity_id]", "key: [entity]", "contract-key", "key", "did you mean `entity_id`?"),
     Broken(TOPIC, "key: [entity_id]", "key: [seen_on]", "contract-key", "key", "seen_on is nullable"),

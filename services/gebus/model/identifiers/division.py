@@ -183,7 +183,7 @@ def _stdnum_spans() -> Iterator[tuple[str, str, int | None, int | None]]:
             names[province + line[2]] = line[3]
         else:
             province = line[2]
-    for code, written in sorted((names | MISSING).items()):
+    for code, written in sorted({**names, **MISSING}.items()):
         for first, last, name in _SPAN.findall(written):
             yield code, name, int(first) if first else None, int(last) if last else None
 

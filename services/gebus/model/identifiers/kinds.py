@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -13,6 +14,7 @@ from gebus.model.identifiers import citizen_id, division, phone, plate, uscc
 from gebus.model.identifiers.division import Divisions
 from gebus.model.identifiers.form import NO_FORM
 
+_BLANKS = re.compile(r"[\s·-]+")
 _PERSONAL_MASKS = (citizen_id.mask, phone.mask, plate.mask)
 
 
@@ -43,8 +45,9 @@ class IdentifierKind:
         """
         if self.personal or not shown:
             return f"{self.title}, {self.mask(value)}, wrong in {problem.where}", problem.allowed
-        # Who mixes up two fields writes a person's number where a company's belongs.
-        person = next((mask(value) for mask in _PERSONAL_MASKS if mask(value) != NO_FORM), None)
+        # Who mixes up two fields writes a person's number where a company's belongs, with the blanks that people use.
+        plain = _BLANKS.sub("", value).upper()
+        person = next((mask(plain) for mask in _PERSONAL_MASKS if mask(plain) != NO_FORM), None)
         if person is not None:
             return f"{self.title}, {person}, wrong in {problem.where}", problem.allowed
         found = f"{value[:40]!r}, wrong in {problem.where}: {problem.found}"
