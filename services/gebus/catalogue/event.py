@@ -33,7 +33,8 @@ class EventValidator:
 
     Promised: an event that passes is encoded by its schema without loss and is no dead letter for its envelope or its
     types, and its codes and identifiers hold; the error names the field's path and shows no value of a field above
-    level 2, and of an identifier that leads to a person never more than its mask. Not promised: that the event is in time, of a new id, or below the largest size: that is known only later.
+    level 2, and of an identifier that leads to a person never more than its mask. Not promised: that the event is in
+    time, of a new id, or below the largest size: that is known only later.
     """
 
     def __init__(self, contract: TopicContract, schema: EventSchema, codes: Mapping[str, CodeList]) -> None:

@@ -102,7 +102,7 @@ CASES = [
     attribute(('"classification": 2, ', ""), "classification", "pieces", "`classification` is missing"),
     attribute(("n\": 2", "n\": 5"), "classification", "pieces", "1, 2, 3 or 4"),
     attribute(('"identifies": "none", ', ""), "classification", "pieces", "`identifies` is missing"),
-    attribute(('"identifies"', '"identifier": "uscc", "identifies"'), "identifier", "pieces", "`identifier` on a string"),
+    attribute(('"identifies"', '"identifier": "uscc", "identifies"'), "identifier", "pieces", "on a string"),
     attribute(("\"none\"", "\"maybe\""), "classification", "pieces", "'quasi'"),
     Broken(EVENT, '"doc": "Pieces on offer."', '"doc": ""', "value", '"doc": ""', "at least 1 character"),
     attribute(("generalise", "generalize"), "key", "generalize", "did you mean `generalise`?"),
@@ -137,7 +137,7 @@ CASES = [
     shop('"long", "identifier": "phone"', "identifier", "`identifier` on \"long\""),
     shop('"string", "identifier": "fone"', "identifier", "did you mean `phone`?"),
     shop('"string", "identifier": 5', "identifier", "citizen-id, uscc, division, phone, plate"),
-    Broken(EVENT, '"mask": {"par', '"identifier": "citizen_id", "mask": {"par', "identifier", "phone", "did you mean"),
+    Broken(EVENT, '"mask": {"par', '"identifier": "citizen_id", "mask": {"par', "identifier", "direct", "did you mean"),
     # Keys, codes, identifiers, steps
     Broken(TOPIC, "key: [entity_id]", "key: [entity]", "contract-key", "key", "did you mean `entity_id`?"),
     Broken(TOPIC, "key: [entity_id]", "key: [seen_on]", "contract-key", "key", "seen_on is nullable"),

@@ -41,15 +41,15 @@ class Plate:
     division: str = field(repr=False)
     """Of the province, six digits."""
     drive: Drive
-    """A battery (electric) or another new energy (hybrid) by a serial of six; anything else counts as fuel."""
+    """A serial of six says whether a battery alone (electric) or not (hybrid); anything else counts as fuel."""
 
 
 def parse(value: str) -> Plate:
     """The parts of a plate, written without a dot or a space, as in 鄂A12345; IdentifierRefused for any other.
 
     Promised: the province, the office's letter and the form of the serial hold by GA 36-2018: five of digits and
-    letters without I and O, the last one of which may be 学, 警, 挂 or 领 (after 粤Z also 港 or 澳), or the six of a new
-    energy vehicle. Not promised: that a wrong character of the serial is found, for a plate has no check; that the
+    letters without I and O, the last one of which may be 学, 警, 挂 or 领 (after 粤Z also 港 or 澳), or six of a new
+    energy. Not promised: that a wrong character of the serial is found, for a plate has no check; that the
     office exists; plates of embassies and of the forces.
     """
     if not value or value[0] not in PROVINCES:
