@@ -11,7 +11,7 @@ import typer
 
 from gebus.catalogue.documents import nearest
 from gebus.model.errors import GebusError
-from gebus.model.identifiers import IDENTIFIER_NAMES, IdentifierKind, identifier_kinds
+from gebus.model.identifiers import FIRST_DAY, IDENTIFIER_NAMES, IdentifierKind, identifier_kinds
 
 _CHINA = timezone(timedelta(hours=8))
 _LONGEST = 200
@@ -43,7 +43,7 @@ def check_command(
     history. Not checked: whether it was issued. Exit status 0 if it holds, 1 otherwise.
     """
     known, day = _kind(kind), _day(on)
-    text = sys.stdin.readline(_LONGEST).strip() if value == "-" else value
+    text = sys.stdin.buffer.readline(_LONGEST).decode("utf-8", "replace").strip() if value == "-" else value
     problem = known.problem(text, day)
     if problem is not None:
         found, allowed = known.told(text, problem, shown=True)
@@ -63,6 +63,8 @@ def generate_command(
     They are nobody's on purpose and somebody's by chance: do not call or write to them.
     """
     known, day = _kind(kind), _day(on)
+    if day < FIRST_DAY:
+        raise GebusError(f"--on is {day}; allowed: a day from {FIRST_DAY}, where the list of divisions begins")
     numbers = random.Random(seed)  # noqa: S311 - repeatable test data, no secret
     for _ in range(count):
         typer.echo(known.generate(numbers, day))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -98,3 +100,22 @@ def test_arguments_in_the_wrong_order_show_no_value() -> None:
     assert str(result.exception) == f"KIND is none; allowed: {', '.join(IDENTIFIER_NAMES)}"
     assert "did you mean `uscc`?" in str(run("generate", "ussc").exception)
     assert "a day, as 2020-02-01" in str(run("check", "uscc", "x", "--on", "tomorrow").exception)
+
+
+def test_what_is_typed_may_be_of_any_bytes_and_without_end() -> None:
+    for typed in (b"\xff\n", b"", b"1" * 100_000):
+        result = CliRunner().invoke(build(), ["identifier", "check", "uscc", "-"], input=typed)
+        assert "wrong in its length" in str(result.exception)
+
+
+def test_nothing_is_invented_for_a_day_before_the_list_of_divisions() -> None:
+    assert run("generate", "citizen-id", "--on", "1980-01-01").exit_code == 0
+    assert "a day from 1980-01-01" in str(run("generate", "citizen-id", "--on", "1979-12-31").exception)
+
+
+def test_the_commands_of_the_readme_do_what_it_says() -> None:
+    text = (Path(__file__).parents[3] / "README.md").read_text("utf-8")
+    commands = re.findall(r"^gebus identifier (.*)$", text, re.MULTILINE)
+    assert len(commands) == 3
+    for command in commands:
+        assert run(*command.split()).exit_code == 0

@@ -5,7 +5,7 @@ be shown of it, `generate` invents one. Checks are of the form, the check charac
 whether a value was issued, and to whom, only its issuer knows.
 """
 
-from gebus.model.identifiers.division import DIVISIONS, Divisions
+from gebus.model.identifiers.division import DIVISIONS, FIRST_DAY, Divisions
 from gebus.model.identifiers.kinds import IDENTIFIER_NAMES, IdentifierKind, identifier_kinds
 
-__all__ = ["DIVISIONS", "IDENTIFIER_NAMES", "Divisions", "IdentifierKind", "identifier_kinds"]
+__all__ = ["DIVISIONS", "FIRST_DAY", "IDENTIFIER_NAMES", "Divisions", "IdentifierKind", "identifier_kinds"]

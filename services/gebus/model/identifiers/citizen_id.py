@@ -80,7 +80,7 @@ def mask(value: str) -> str:
 
 
 def generate(numbers: random.Random, on: date, divisions: Divisions | None = None) -> str:
-    """An 18-character number of a person of up to 90 years, valid on `on` and later.
+    """An 18-character number of a person of up to 90 years, valid on `on`, a day from 1980 on, and later.
 
     Promised: the same state of `numbers`, day and divisions give the same number. Not promised: that nobody has it.
     """

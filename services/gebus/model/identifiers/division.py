@@ -20,6 +20,9 @@ KIND = "division"
 DIVISIONS: Final = "divisions"
 """The code list of a catalogue that takes the place of the built-in one."""
 
+FIRST_DAY: Final = date(1980, 1, 1)
+"""Where the built-in list begins; what it says of a day before is what it says of this one."""
+
 _FORM = re.compile(r"[0-9]{6}(?:[0-9]{3}){0,2}", re.ASCII)
 _LINE = re.compile(r'( *)([0-9]+) (?:province|county)="([^"]*)"')
 _SPAN = re.compile(r"(?:\[(\d*)-(\d*)\])?([^,]+)")
@@ -101,7 +104,7 @@ def parse(value: str, on: date, divisions: Divisions | None = None) -> CodeEntry
 
     Promised: the county is one of GB/T 2260 on that day (to the year, with the built-in list), and of one that ended
     the refusal names the successors. Not promised: that the street (GB/T 10114, digits 7 to 9) or the community (10 to
-    12) exists: only that it is not 000 above one that is not.
+    12) exists: only that it is not 000 above one that is not. 100000, which some write for the country, is no division.
     """
     known = divisions or Divisions.built_in()
     if not _FORM.fullmatch(value):
