@@ -81,6 +81,15 @@ def test_a_wrong_value_of_a_person_is_told_by_its_mask(name: str) -> None:
     assert identifier_kinds()[name].mask(PERSONAL[name]) in told
 
 
+@pytest.mark.parametrize("name", PERSONAL)
+def test_of_what_has_not_the_form_of_its_kind_nothing_is_shown(name: str) -> None:
+    kind, short = identifier_kinds()[name], PERSONAL[name][:-2]
+    problem = kind.problem(short, DAY)
+    assert problem is not None
+    assert "***, wrong in" in kind.told(short, problem, shown=True)[0]
+    assert short not in "".join(kind.told(short, problem, shown=True))
+
+
 def test_a_wrong_code_of_a_company_is_told_with_what_would_be_right() -> None:
     result = run("check", "uscc", "91350100M000100Y44")
     assert str(result.exception) == (
