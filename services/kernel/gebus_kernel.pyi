@@ -40,8 +40,10 @@ class Blocked:
 
     The kernel passed over this record and all later ones of the same topic and partition in the batch; they count
     nowhere. Where a lane of the topic, or one that shares topics with it, is ordered, it passed over all later ones of
-    the same partition number in any topic of these lanes. `reason` is `unknown_schema` (`schema_id` says which; add or refuse it, then offer the records again) or
-    `dead_letter_limit` (`schema_id` is None: the record would be one dead letter too many; people must look).
+    the same partition number in any topic of these lanes. `reason` is `unknown_schema` (`schema_id` says which; add or
+    refuse it, then offer the records again), `dead_letter_limit` (`schema_id` is None: the record would be one dead
+    letter too many; people must look) or, in ordered lanes alone, `batch_full` (what came before it made more than
+    64 MiB; offer it again at once).
     """
 
     index: int

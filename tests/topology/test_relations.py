@@ -228,3 +228,44 @@ def test_a_record_must_name_its_contract_where_there_are_several() -> None:
         lane.publish({}, "jd")
     with pytest.raises(GebusError, match=r"travel.train: the lanes read health.trip, travel.seat; name one of them"):
         lane.publish({}, "jd", to="travel.train")
+
+
+def test_what_cannot_be_taken_yet_holds_up_its_slice_alone_and_nothing_overtakes_it() -> None:
+    lane = topology(join(), OUT)
+    lines = {}
+    for number in range(20):
+        trip = {"carrier": f"MU{number}", "row": number}
+        publish(lane, TRIP, f"t{number}", number, carrier=trip["carrier"])
+        lines[lane.log.messages[-1].partition()] = trip["carrier"]
+    lane.run()
+    assert set(lines) == {0, 1, 2}
+    key = lines[0].encode()
+    lane.publish_bytes(key, b"\0\0\0\0\x63anything", "jd", to=TRIP)
+    for line in (lines[0], lines[1]):
+        publish(lane, SEAT, f"s-{line}", 3, carrier=line)
+    lane.run()
+    assert set(lane.blocked.values()) == {"unknown_schema"}
+    assert [record["seat_row"] for record in lane.delivered("cdc/dear")] == [3], "that of the other slice"
+    lane.crash()
+    lane.refuse_schema(99, "foreign_schema", of=TRIP)
+    lane.run()
+    assert [dead.reason for dead in lane.committed.dead] == ["foreign_schema"]
+    assert [record["seat_row"] for record in lane.delivered("cdc/dear")] == [3, 3]
+
+
+def test_what_can_no_longer_match_is_dropped_and_counted() -> None:
+    lane = topology(join(within="1h"), OUT)
+    for number in range(10):
+        publish(lane, TRIP, f"t{number}", number)
+    lane.run()
+
+    def entries() -> int:
+        return sum(count for _, _, table, count, _ in lane.kernel.state_size() if table.endswith(".left"))
+
+    assert entries() == 10
+    lane.clock.advance(2 * 3_600_000)
+    lane.forget()
+    assert entries() == 0
+    publish(lane, SEAT, "s", 1)
+    lane.run()
+    assert held(lane) == []

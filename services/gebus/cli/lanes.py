@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import threading
 from collections.abc import Sequence
@@ -41,34 +40,40 @@ def register(app: typer.Typer) -> None:
     app.command("dead-letters")(dead_letters_command)
 
 
+WorkersOption = Annotated[int, typer.Option(min=1, max=64, help="Worker processes; a slice is worked on by one.")]
+MetricsPortOption = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        max=65_000,
+        help="Port of worker 0's metrics on 127.0.0.1; worker n takes n more; 0: none. "
+        "A worker whose port is taken says so and goes on without.",
+    ),
+]
+StateBytesOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="How many bytes of state a worker may hold; at the end it takes no more input, and loses nothing. "
+        "Half of this machine's memory for all workers together, unless given.",
+    ),
+]
+SnapshotBytesOption = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        help="A snapshot of a slice's state is written to $GEBUS_HOME/state when its log grew by so many bytes.",
+    ),
+]
+
+
 def run_lanes_command(
     *,
     root: CatalogueOption = Path("schemas"),
-    workers: Annotated[int, typer.Option(min=1, max=64, help="Worker processes; a slice is worked on by one.")] = 1,
-    metrics_port: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            max=65_000,
-            help="Port of worker 0's metrics on 127.0.0.1; worker n takes n more; 0: none. "
-            "A worker whose port is taken says so and goes on without.",
-        ),
-    ] = _METRICS_PORT,
-    state_bytes: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="How many bytes of state a worker may hold; at the end it takes no more input, and loses nothing. "
-            "Half of this machine's memory for all workers together, unless given.",
-        ),
-    ] = None,
-    snapshot_bytes: Annotated[
-        int,
-        typer.Option(
-            min=1,
-            help="A snapshot of a slice's state is written to $GEBUS_HOME/state when its log grew by so many bytes.",
-        ),
-    ] = _SNAPSHOT_BYTES,
+    workers: WorkersOption = 1,
+    metrics_port: MetricsPortOption = _METRICS_PORT,
+    state_bytes: StateBytesOption = None,
+    snapshot_bytes: SnapshotBytesOption = _SNAPSHOT_BYTES,
 ) -> None:
     """Run the lanes of the catalogue until Ctrl-C or SIGTERM, then stop within seconds; nothing is lost either way.
 
@@ -78,6 +83,7 @@ def run_lanes_command(
     """
     require_extra()
     from gebus.kafka.lane_clients import require_answer  # noqa: PLC0415 - needs the extra
+    from gebus.lanes.memory import memory  # noqa: PLC0415 - needs the extra
     from gebus.lanes.messages import log_to_stderr  # noqa: PLC0415 - needs the extra
     from gebus.lanes.ports import SystemClock  # noqa: PLC0415 - needs the extra
     from gebus.lanes.supervisor import Supervisor, SupervisorSettings, spawn_worker, worker_command  # noqa: PLC0415
@@ -94,7 +100,7 @@ def run_lanes_command(
 
     signal.signal(signal.SIGTERM, ask)
     signal.signal(signal.SIGINT, ask)
-    settings = LaneSettings(state_bytes=state_bytes or _memory() // 2 // workers, snapshot_bytes=snapshot_bytes)
+    settings = LaneSettings(state_bytes=state_bytes or memory() // 2 // workers, snapshot_bytes=snapshot_bytes)
     supervisor = Supervisor(
         workers,
         lambda slot, restarts: spawn_worker(
@@ -106,16 +112,12 @@ def run_lanes_command(
     supervisor.run(stop.is_set, stop.wait)
 
 
-def _memory() -> int:
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-
-
 def accounts_command(*, root: CatalogueOption = Path("schemas"), as_json: AsJson = False) -> None:
     """Show what became of every record, by topic and feed, as the lanes committed it.
 
-    For each feed: taken + more = delivered + filtered + duplicate + withheld + dead + waiting, where more is what a join
-    made of a record beyond one, and waiting are records that it remembered and that nothing came of when they arrived.
-    Of a source, taken and dead. Exit status 1 if a line does not add up.
+    For each feed: taken + more = delivered + filtered + duplicate + withheld + dead + waiting, where more is what a
+    join made of a record beyond one, and waiting are records that it remembered and that nothing came of when they
+    arrived. Of a source, taken and dead. Exit status 1 if a line does not add up.
     """
     require_extra()
     from gebus.lanes.accounts import read_accounts  # noqa: PLC0415 - needs the extra

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any, Literal
 
 from confluent_kafka import Consumer, KafkaError, Producer
@@ -107,6 +108,24 @@ def open_producer(connection: Connection, slot: int) -> Producer:
             "message.max.bytes": 2 << 20,
             "queue.buffering.max.messages": 1_000_000,
             "queue.buffering.max.kbytes": 256 << 10,
+        },
+        logger=_log,
+    )
+
+
+def open_writer(connection: Connection, name: str, on_delivery: Callable[[KafkaError | None, Any], None]) -> Producer:
+    """A producer without transactions, for topics that no lane writes; `on_delivery` hears of what failed."""
+    return Producer(
+        {
+            **_common(connection, f"gebus-{name}"),
+            "enable.idempotence": True,
+            "on_delivery": on_delivery,
+            "delivery.report.only.error": True,
+            "partitioner": "murmur2_random",
+            "compression.type": "lz4",
+            "linger.ms": 20,
+            "message.max.bytes": 2 << 20,
+            "message.timeout.ms": 30_000,
         },
         logger=_log,
     )

@@ -29,7 +29,16 @@ class Fenced(Stopped):
 
 
 _MISSING = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION})
-_FENCED = frozenset({KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH})
+_FENCED = frozenset(
+    {
+        KafkaError._FENCED,
+        KafkaError.PRODUCER_FENCED,
+        KafkaError.INVALID_PRODUCER_EPOCH,
+        # Of offsets in a transaction: the group gave this member up, and its slices to others.
+        KafkaError.UNKNOWN_MEMBER_ID,
+        KafkaError.FENCED_INSTANCE_ID,
+    }
+)
 _DENIED = frozenset(
     {
         KafkaError.TOPIC_AUTHORIZATION_FAILED,
@@ -52,8 +61,8 @@ def in_our_words(error: KafkaError, doing: str) -> GebusError:
     said = f"{error.name()}: {error.str()}"
     if error.code() in _FENCED:
         return Fenced(
-            f"fenced while {doing} ({said}): another process took this slot, or this one stood still for longer than a "
-            "transaction may; the open transaction is void; see that each slot is run once"
+            f"fenced while {doing} ({said}): another process took this slot, or this one stood still for longer than its "
+            "session or transaction may; the open transaction is void; see that each slot is run once"
         )
     if error.code() in _DENIED:
         return Denied(f"Kafka refused the worker while {doing} ({said}); `gebus apply` grants what the catalogue says")

@@ -27,6 +27,7 @@ from gebus.lanes.places import Lanes
 from gebus.lanes.ports import SystemClock
 from gebus.lanes.schemas import WriterSchemas
 from gebus.lanes.settings import PRINCIPAL, LaneSettings
+from gebus.lanes.snapshot import tidy
 from gebus.lanes.supervisor import EXIT_DENIED, EXIT_FENCED
 from gebus.lanes.token_keys import master_secret
 from gebus.lanes.worker import Worker
@@ -56,6 +57,8 @@ def run_worker(options: WorkerOptions) -> None:
     settings, clock = options.settings, SystemClock()
     crash = CrashPoint(os.environ)
     running = Lanes(lanes(load(options.catalogue)))
+    directory = stack_home() / "state"
+    tidy(directory, running.plans, clock.now_ms())
     connection = Connection.load(PRINCIPAL)
     meter = Meter(Kernel.LATENCY_BOUNDS_MS, options.restarts)
     server = None if options.metrics_port is None else serve_metrics(meter, options.metrics_port)
@@ -66,7 +69,7 @@ def run_worker(options: WorkerOptions) -> None:
         worker = Worker(
             running, kernels, LaneClients(connection), schemas, meter,
             slot=options.slot, clock=clock, settings=settings, crash=crash,
-            directory=stack_home() / "state",
+            directory=directory,
         )  # fmt: skip
         try:
             gc.freeze()  # what the start has made lives as long as the process: no collection need look at it

@@ -34,6 +34,8 @@ from gebus.model.errors import Stopped
 _log = logging.getLogger(__name__)
 _BATCH = 500
 _ANSWER = 10.0
+_ALONE = 0.5
+"""Seconds, while no slice is live; a request to stop waits for so long."""
 _WAITING = frozenset({KafkaError._TIMED_OUT, KafkaError.UNSTABLE_OFFSET_COMMIT})
 
 
@@ -100,10 +102,10 @@ class Restorer:
             if self._reader is not None:
                 self._reader.incremental_unassign([owned.state.kafka()])
 
-    def some(self, seconds: float) -> list[Slice]:
-        """Work for about so long; returns the slices that are now complete."""
+    def some(self, seconds: float, *, alone: bool = False) -> list[Slice]:
+        """Work for about so long, or longer if nobody waits for it; returns the slices that are now complete."""
         self._settle(seconds)
-        self._load(self._clock.monotonic() + seconds)
+        self._load(self._clock.monotonic() + (_ALONE if alone else seconds))
         done = self._read(seconds) if self._reading else []
         self._check_progress()
         self._report.tell(self.progress())

@@ -168,7 +168,9 @@ class Session:
             place = Place(message.topic(), message.partition())
             if place.topic in self._lanes.ordered_topics:
                 self._ordered.give_back(self._lanes.share(place), messages[blocked.index :])
-            self._held.hold(place, message.offset(), blocked)
+            # What came before a record that finds no room made much; it is next as it is.
+            if blocked.reason != "batch_full":
+                self._held.hold(place, message.offset(), blocked)
         self._progress.saw(messages)
         self._meter.batch.observe(self._clock.monotonic() - started)
 

@@ -52,8 +52,10 @@ class LaneSettings:
     """How much state a worker may hold; beyond, the system would kill it."""
     snapshot_bytes: int = 16 << 20
     """Less of a log's tail is read faster than a snapshot of it is worth."""
-    snapshot_interval: float = 10.0
-    """From one snapshot to the next, of whatever slice: copying a slice's state keeps the loop waiting."""
+    snapshot_interval: float = 1.0
+    """At least so long from one snapshot to the next, of whatever slice."""
+    snapshot_retry: float = 60.0
+    """After one that failed: a disk that is full is not made emptier by trying."""
     clock_interval: float = 10.0
     """How often state that no record can match any more is dropped."""
     look_interval: float = 0.5

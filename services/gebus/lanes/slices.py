@@ -82,7 +82,7 @@ class Slices:
             self._known.add(share)
             for owned in self._lanes.slices(share):
                 self._restorer.begin(owned, self._lanes.places(share))
-        self._restored.update(self._restorer.some(seconds))
+        self._restored.update(self._restorer.some(seconds, alone=not self._live))
         done = [share for share in self._known - self._live if self._restored.issuperset(self._lanes.slices(share))]
         for share in done:
             self._begin_to_read(self._lanes.places(share))

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import struct
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from gebus.lanes.places import Slice
+from gebus.plan import LanePlan
 
 VERSION = 1
 _MAGIC = b"gebus snapshot\n"
@@ -31,6 +33,7 @@ _DIGEST_BYTES = 32
 _LONGEST = 1 << 20
 """Of a header, a key or a value: longer ones are damage, and must not be read into memory."""
 _BUFFER = 1 << 20
+_DAY_MS = 86_400_000
 
 Record = tuple[bytes, bytes]
 
@@ -77,6 +80,30 @@ def write_snapshot(directory: Path, header: Header, records: Sequence[Record]) -
         raise
     _fsync(path.parent)
     return size
+
+
+def sweep(path: Path) -> None:
+    """Delete what killed processes left half written beside a snapshot."""
+    for left in path.parent.glob(f".{path.name}.*"):
+        try:
+            os.kill(int(left.suffix[1:]), 0)
+        except (ProcessLookupError, ValueError):
+            left.unlink(missing_ok=True)
+        except PermissionError:  # it lives
+            pass
+
+
+def tidy(directory: Path, plans: Iterable[LanePlan], now_ms: int) -> None:
+    """Delete snapshots that can be of no use any more: of lanes that are gone, and older than all that they remember.
+
+    What a record held must not lie on a disk for longer than the lanes need it.
+    """
+    longest = {plan.name: max(_DAY_MS, plan.remembers_ms * 9 // 8) for plan in plans}
+    for path in [path for pattern in ("*/*.snapshot", "*/*.unfit") for path in directory.glob(pattern)]:
+        with suppress(OSError):
+            age_ms = now_ms - path.stat().st_mtime * 1000
+            if age_ms > longest.get(path.parent.name, -math.inf):
+                path.unlink()
 
 
 def _write(path: Path, header: Header, records: Sequence[Record]) -> int:

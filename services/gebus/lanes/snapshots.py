@@ -14,9 +14,11 @@ from gebus_kernel import Kernel
 from gebus.lanes.places import Slice
 from gebus.lanes.ports import Clock, Message
 from gebus.lanes.settings import STATE_PREFIX, LaneSettings
-from gebus.lanes.snapshot import Header, Record, SnapshotReader, SnapshotUnfit, snapshot_path, write_snapshot
+from gebus.lanes.snapshot import Header, Record, SnapshotReader, SnapshotUnfit, snapshot_path, sweep, write_snapshot
 
 _log = logging.getLogger(__name__)
+_REST = 20
+"""Copying a slice's state keeps the loop waiting: so many times as long it then has for its records."""
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -67,8 +69,7 @@ class Snapshots:
     def open(self, owned: Slice) -> SnapshotReader | None:
         """The snapshot of a slice that is open in the kernel; None where there is none that fits."""
         path = snapshot_path(self.directory, owned)
-        for left in path.parent.glob(f".{path.name}.*"):  # by a process that was killed, or has lost the slice
-            left.unlink(missing_ok=True)
+        sweep(path)
         try:
             reader = SnapshotReader(path)
         except FileNotFoundError:
@@ -128,10 +129,12 @@ class Snapshots:
             self._job = None
         if self._clock.monotonic() < self._due_at or self._unreported:
             return
-        self._due_at = self._clock.monotonic() + self._settings.snapshot_interval
+        started = self._clock.monotonic()
         due = [owned for owned, tail in self._tails.items() if self._is_due(tail)]
         if due:
             self._begin(max(due, key=lambda owned: self._tails[owned].size))
+        now = self._clock.monotonic()
+        self._due_at = now + max(self._settings.snapshot_interval, _REST * (now - started))
 
     def _is_due(self, tail: Tail) -> bool:
         """Half a snapshot more to read is worth a new one: all of them together write thrice what changed at most."""
@@ -153,6 +156,7 @@ class Snapshots:
             _log.info("snapshot of slice %s written: %d bytes, position %d", owned, job.size, job.header.position)
             return
         self._counts.failed += 1
+        self._due_at = self._clock.monotonic() + self._settings.snapshot_retry
         full = isinstance(job.error, OSError) and job.error.errno in _FULL
         advice = f"free some of the disk of {self.directory}" if full else f"see that {self.directory} can be written"
         _log.warning("the snapshot of slice %s could not be written: %s; the old one stays and nothing is lost, but a "

@@ -63,21 +63,21 @@ class Join(Model):
 class Reconcile(Model):
     """Pick one of what several parties assert of the same thing: of what has the same fields `key`.
 
-    Which waits: nobody; the newest assertion of each party is remembered for `within`, and a revision that is not above
-    it adds nothing. RETRACTED withdraws a party's assertion. Which wins: the party that comes first in `authority`;
-    those that it does not name rank behind it, as equals; among equals the higher revision, then the later
-    `occurred_at`, then the smaller party id.
+    Which waits: nobody; the newest assertion of each party and entity is remembered for `within`, and a revision that
+    is not above it adds nothing. RETRACTED withdraws it. Which wins: the party that comes first in `authority`; those
+    that it does not name rank behind it, as equals; among equals the higher revision, then the later `occurred_at`,
+    then the smaller party id, then the smaller `entity_id`.
 
     gives: winner
-        Emits: the winning record whenever another one wins, another party's or another event of the same party: first
+        Emits: the winning record whenever another event wins, of another party or of the same: first
         ASSERTED, then CORRECTED, RETRACTED when no assertion is left. The losers: wait to win.
     gives: conflicts
         Emits: for each loser whose fields `compare` differ from the winner's, the losing record, the winning one and
         the names of the fields that differ, whenever that pair of events is new; RETRACTED when they agree again or
         the loser is gone.
 
-    Promised: who wins depends on the committed input alone. Beyond `most` parties of one thing a further one is a dead
-    letter, `too_many_matches`. Not promised: an assertion that is older than `within` and was not repeated; it is
+    Promised: who wins depends on the committed input alone. Beyond `most` assertions of one thing a further one is a
+    dead letter, `too_many_matches`. Not promised: an assertion that is older than `within` and was not repeated; it is
     forgotten, and nothing is emitted because of that.
     """
 

@@ -57,15 +57,15 @@ def _reconcile(step: dict[str, Any]) -> list[str]:
     ranks = f"the first of {authority}; then any other party" if authority else "any party"
     return [
         first,
-        f"waits: nobody; the newest assertion of each party is remembered for {within}",
-        f"wins: {ranks}; among equals the higher revision, then the later one, then the smaller party id",
+        f"waits: nobody; the newest assertion of each party and entity is remembered for {within}",
+        f"wins: {ranks}; among equals the higher revision, then the later one, then the smaller party and entity id",
         "losers: wait to win" if step["gives"] == "winner" else "retracted when they agree again, or the loser is gone",
         *_state(step),
     ]
 
 
 def _state(step: dict[str, Any]) -> list[str]:
-    what = "records of one key and side" if step["step"] == "join" else "parties of one key"
+    what = "records of one key and side" if step["step"] == "join" else "assertions of one key"
     lines = [f"state: at most {step['most']} {what}; beyond, a dead letter"]
     for store in step["stores"]:
         kept = ", ".join(["the envelope", *store["fields"][8:]])

@@ -8,6 +8,11 @@ from dataclasses import dataclass, field
 from gebus.model.relation import Reconcile
 from gebus.testing.oracle_derive import Answer, Arrival, Composite, Record, digest, envelope, made
 
+_Name = tuple[str, str]
+"""Party and entity: two entities of one party are two assertions."""
+_WINNER: _Name = ("", "")
+_Order = tuple[bytes, bytes]
+
 
 @dataclass(slots=True)
 class _Assertion:
@@ -29,10 +34,10 @@ class _Said:
 class _Thing:
     """What is known under one key."""
 
-    assertions: dict[str, _Assertion] = field(default_factory=dict)
-    said: dict[str, _Said] = field(default_factory=dict)
-    """By the losing party; of the winner under ""."""
-    last_winner: str = ""
+    assertions: dict[_Name, _Assertion] = field(default_factory=dict)
+    said: dict[_Name, _Said] = field(default_factory=dict)
+    """By the loser; of the winner under its own name, which is no assertion's."""
+    last_winner: _Name = _WINNER
     touched_ms: int = 0
 
 
@@ -50,17 +55,17 @@ class Reconciled:
         return []
 
     def offer(self, arrival: Arrival) -> Answer:
-        """An assertion of a party, or its withdrawal."""
-        record, party = arrival.record, arrival.record["source"]
+        """An assertion, or its withdrawal."""
+        record, name = arrival.record, _name(arrival.record)
         thing = self._remembered(arrival)
-        known = thing.assertions.get(party)
+        known = thing.assertions.get(name)
         if known is not None and record["revision"] <= known.record["revision"]:
             return Answer("filtered")
         if known is None and len(thing.assertions) >= self.reconcile.most:
             return Answer("dead")
-        thing.assertions[party] = _Assertion(record, arrival.at_ms, not arrival.withdrawn)
+        thing.assertions[name] = _Assertion(record, arrival.at_ms, not arrival.withdrawn)
         thing.touched_ms = arrival.at_ms
-        thing.said = {name: said for name, said in thing.said.items() if name in ("", *thing.assertions)}
+        thing.said = {of: said for of, said in thing.said.items() if of in (_WINNER, *thing.assertions)}
         gone = None
         if arrival.withdrawn:
             gone = known.record if known is not None and known.live else record
@@ -79,13 +84,13 @@ class Reconciled:
     def _winning(self, thing: _Thing) -> Record | None:
         ranks = {party: rank for rank, party in enumerate(self.reconcile.authority)}
 
-        def rank(one: Record) -> tuple[int, int, int, bytes]:
-            return ranks.get(one["source"], len(ranks)), -one["revision"], -one["occurred_at"], one["source"].encode()
+        def rank(one: Record) -> tuple[int, int, int, _Order]:
+            return ranks.get(one["source"], len(ranks)), -one["revision"], -one["occurred_at"], _order(one)
 
         return min((one.record for one in thing.assertions.values() if one.live), key=rank, default=None)
 
     def _winner(self, key: str, thing: _Thing, gone: Record | None) -> Iterator[Composite]:
-        winner, said = self._winning(thing), thing.said.setdefault("", _Said())
+        winner, said = self._winning(thing), thing.said.setdefault(_WINNER, _Said())
         ids = () if winner is None else (winner["source"], winner["event_id"])
         if (said.out if winner is None else not said.out or said.ids != ids) and (shown := winner or gone):
             name, number = self.reconcile.name, _next(said, ids)
@@ -96,22 +101,22 @@ class Reconciled:
     def _conflicts(self, key: str, thing: _Thing, gone: Record | None) -> Iterator[Composite]:
         winner = self._winning(thing)
         records = [one.record for one in thing.assertions.values() if one.live] + ([gone] if gone else [])
-        before = next((one for one in records if one["source"] == thing.last_winner), None)
-        for loser in sorted(records, key=lambda one: one["source"].encode()):
-            rival = winner if winner is not None and winner["source"] != loser["source"] else None
+        before = next((one for one in records if _name(one) == thing.last_winner), None)
+        for loser in sorted(records, key=_order):
+            rival = winner if winner is not None and _name(winner) != _name(loser) else None
             differing = self._differing(loser, rival) if rival is not None and loser is not gone else []
             against = rival or before or loser
-            said, ids = thing.said.setdefault(loser["source"], _Said()), (against["event_id"], loser["event_id"])
+            said, ids = thing.said.setdefault(_name(loser), _Said()), (against["event_id"], loser["event_id"])
             if (not said.out or said.ids != ids) if differing else said.out:
                 number = _next(said, ids if differing else ())
                 yield self._conflict(key, loser, against, number, differing)
-        thing.last_winner = thing.last_winner if winner is None else winner["source"]
+        thing.last_winner = thing.last_winner if winner is None else _name(winner)
 
     def _conflict(self, key: str, loser: Record, winner: Record, number: int, differing: list[str]) -> Composite:
-        name, party = self.reconcile.name, loser["source"]
+        name = self.reconcile.name
         head = envelope(
-            digest(name, key, str(number), winner["event_id"], party),
-            digest(name, key, party),
+            digest(name, key, str(number), winner["event_id"], *_name(loser)),
+            digest(name, key, *_name(loser)),
             number,
             [loser, winner],
             winner,
@@ -122,6 +127,14 @@ class Reconciled:
 
     def _differing(self, loser: Record, winner: Record) -> list[str]:
         return [name for name in self._compared if loser[name] != winner[name]]
+
+
+def _name(record: Record) -> _Name:
+    return record["source"], record["entity_id"]
+
+
+def _order(record: Record) -> _Order:
+    return record["source"].encode(), record["entity_id"].encode()
 
 
 def _next(said: _Said, ids: tuple[str, ...]) -> int:

@@ -2,6 +2,9 @@
 
 /// The bytes for deliveries that are kept from batch to batch.
 const MOST_ARENA: usize = 32 << 20;
+/// Beyond so many bytes of deliveries the records of ordered lanes wait for the next batch: there one record may make
+/// thousands, and a batch of them more than there is memory.
+const MOST_MADE: usize = 64 << 20;
 
 /// One record of a batch, on its source and topic by number.
 #[derive(Clone, Copy)]
@@ -44,11 +47,22 @@ pub struct Dead {
     pub place: String,
 }
 
-/// The first record of a partition that must wait: for this schema id, or for people, if there is none.
+/// Why a record must wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// For this schema id.
+    Schema(u32),
+    /// For people: it would be one dead letter too many.
+    People,
+    /// For the next batch: this one has made as much as it may.
+    Room,
+}
+
+/// The first record of a partition, or in order of a slice, that must wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Blocked {
     pub record: usize,
-    pub schema_id: Option<u32>,
+    pub wait: Wait,
 }
 
 #[derive(Debug, Default)]
@@ -60,6 +74,11 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    #[must_use]
+    pub const fn full(&self) -> bool {
+        self.arena.len() > MOST_MADE
+    }
+
     /// Makes ready for the next batch; the buffers keep their room, but not that of a batch beyond the usual.
     pub fn clear(&mut self) {
         self.arena.clear();

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 
 use crate::account::Totals;
-use crate::batch::{Key, Outcome, Output};
+use crate::batch::{Key, Outcome, Output, Wait};
 use crate::kernel::{Kernel as Core, LATENCY_BOUNDS_MS};
 use crate::mask::TokenKey;
 use crate::messages::{Batch, Getters};
@@ -326,11 +326,12 @@ fn dead<'py>(py: Python<'py>, outcome: &mut Outcome) -> PyResult<Bound<'py, PyLi
 fn blocked<'py>(py: Python<'py>, outcome: &Outcome) -> PyResult<Bound<'py, PyList>> {
     let list = PyList::empty(py);
     for blocked in &outcome.blocked {
-        let reason = if blocked.schema_id.is_some() { "unknown_schema" } else { "dead_letter_limit" };
-        list.append(Bound::new(
-            py,
-            Blocked { index: blocked.record, reason, schema_id: blocked.schema_id },
-        )?)?;
+        let (reason, schema_id) = match blocked.wait {
+            Wait::Schema(id) => ("unknown_schema", Some(id)),
+            Wait::People => ("dead_letter_limit", None),
+            Wait::Room => ("batch_full", None),
+        };
+        list.append(Bound::new(py, Blocked { index: blocked.record, reason, schema_id })?)?;
     }
     Ok(list)
 }

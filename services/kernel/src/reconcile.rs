@@ -1,9 +1,9 @@
 //! Reconciling: of what several parties assert of one thing, the winner, or what the losers say against it.
 //!
 //! Ids (see `composite`): `event_id` of the step's name, the key's text, the emission's number in decimal and the winner's
-//! `event_id`, for a conflict also the losing party; `entity_id` of the step's name and the key's text, for a conflict
-//! also the losing party. Conflicts of one record are told in the order of the losing parties' ids. What is forgotten
-//! because its time is over is not taken back.
+//! `event_id`; `entity_id` of the step's name and the key's text; both, for a conflict, also of the losing party and the
+//! losing record's `entity_id`. Conflicts of one record are told in the order of the losers' parties and entities. What
+//! is forgotten because its time is over is not taken back.
 
 use std::cmp::Reverse;
 
@@ -19,7 +19,7 @@ use crate::store::{Place, Store};
 use crate::walk::end_of;
 use crate::wire::write_span;
 
-/// The identity of a key's book; a party's is a digest.
+/// The identity of a key's book; an assertion's is a digest of its party and entity.
 const BOOK: u128 = 0;
 
 pub struct Reconcile {
@@ -35,16 +35,24 @@ pub struct Reconcile {
 /// An assertion that stands, or that was just withdrawn.
 #[derive(Clone, Copy)]
 struct Assertion<'a> {
-    party: u128,
+    identity: u128,
     record: &'a [u8],
     envelope: Envelope<'a>,
 }
 
 impl<'a> Assertion<'a> {
-    fn of(party: u128, record: &'a [u8]) -> Self {
-        Self { party, record, envelope: Envelope::read(record) }
+    fn of(identity: u128, record: &'a [u8]) -> Self {
+        Self { identity, record, envelope: Envelope::read(record) }
+    }
+
+    /// Party, then entity: what tells assertions of one key apart, and decides where all else is equal.
+    fn name(&self) -> (&'a [u8], &'a [u8]) {
+        (self.envelope.source, self.envelope.entity_id)
     }
 }
+
+/// By authority, revision, time, then name.
+type Rank<'a> = (usize, Reverse<i64>, Reverse<i64>, (&'a [u8], &'a [u8]));
 
 /// A composite in the making.
 struct Emission<'a> {
@@ -108,10 +116,10 @@ impl Reconcile {
         if earlier.is_some_and(|entry| arrival.envelope.revision <= Kept::read(entry.value).revision()) {
             return Taken::Superseded;
         }
-        let parties = entries().filter(|entry| entry.identity != BOOK).count();
+        let others = entries().filter(|entry| entry.identity != BOOK).count();
         let largest = entries().map(|entry| entry.value.len()).fold(arrival.record.len(), usize::max);
-        let whole = (parties + 1).saturating_mul(2 * largest + 512);
-        if (earlier.is_none() && parties >= self.most) || whole > MOST_MADE {
+        let whole = (others + 1).saturating_mul(2 * largest + 512);
+        if (earlier.is_none() && others >= self.most) || whole > MOST_MADE {
             return Taken::TooMany;
         }
         let before = earlier.map(|entry| entry.place);
@@ -158,11 +166,11 @@ impl Reconcile {
     }
 
     /// The smallest wins.
-    fn rank<'a>(&self, assertion: &Assertion<'a>) -> (usize, Reverse<i64>, Reverse<i64>, &'a [u8]) {
+    fn rank<'a>(&self, assertion: &Assertion<'a>) -> Rank<'a> {
         let envelope = &assertion.envelope;
         let authority = self.authority.iter().position(|party| party == envelope.source);
         let authority = authority.unwrap_or(self.authority.len());
-        (authority, Reverse(envelope.revision), Reverse(envelope.occurred_at), envelope.source)
+        (authority, Reverse(envelope.revision), Reverse(envelope.occurred_at), assertion.name())
     }
 
     fn tell_winner(
@@ -174,7 +182,7 @@ impl Reconcile {
         made: &mut Made,
     ) {
         let told = book.told(BOOK);
-        let of = winner.map(|winner| (winner.party, digest(winner.envelope.event_id)));
+        let of = winner.map(|winner| (winner.identity, digest(winner.envelope.event_id)));
         let changed = if of.is_some() { !told.out || of != Some(told.of) } else { told.out };
         if changed {
             let number = told.emit(of);
@@ -195,21 +203,21 @@ impl Reconcile {
         made: &mut Made,
     ) {
         let last = book.told(BOOK).of.0;
-        let mut parties = standing;
+        let mut losers = standing;
         if state.arrival.withdraws {
-            parties.push(state.withdrawn());
+            losers.push(state.withdrawn());
         }
         // Who wins now; for a conflict that ends because its loser wins or nobody is left, who won before.
-        let last = parties.iter().find(|party| party.party == last).copied();
-        parties.sort_by_key(|party| party.envelope.source);
-        for loser in &parties {
-            let gone = state.arrival.withdraws && loser.party == state.arrival.identity;
-            let rival = winner.filter(|winner| winner.party != loser.party);
+        let last = losers.iter().find(|one| one.identity == last).copied();
+        losers.sort_by_key(Assertion::name);
+        for loser in &losers {
+            let gone = state.arrival.withdraws && loser.identity == state.arrival.identity;
+            let rival = winner.filter(|winner| winner.identity != loser.identity);
             let differs = match rival {
                 Some(winner) if !gone => self.differences(state.schema, loser.record, winner.record),
                 _ => String::new(),
             };
-            let told = book.told(loser.party);
+            let told = book.told(loser.identity);
             let winner = rival.or(last).unwrap_or(*loser);
             let of = (digest(winner.envelope.event_id), digest(loser.envelope.event_id));
             let retracted = differs.is_empty();
@@ -222,7 +230,7 @@ impl Reconcile {
             }
         }
         if let Some(winner) = winner {
-            book.told(BOOK).of.0 = winner.party;
+            book.told(BOOK).of.0 = winner.identity;
         }
     }
 
@@ -250,11 +258,13 @@ impl Reconcile {
         let event = bench.parts.of(&[&self.step, text, number.as_bytes(), winner.event_id]);
         if let Some(loser) = loser {
             event.add(loser.source);
+            event.add(loser.entity_id);
         }
         let event = hex(event.digest());
         let entity = bench.parts.of(&[&self.step, text]);
         if let Some(loser) = loser {
             entity.add(loser.source);
+            entity.add(loser.entity_id);
         }
         let entity = hex(entity.digest());
         let derived = Envelope {
@@ -285,7 +295,7 @@ struct State<'a> {
     store: &'a Store,
     /// The composite's.
     schema: &'a Schema,
-    /// Where the party's assertion before it lies; its bytes stay until the commit.
+    /// Where the entity's assertion before it lies; its bytes stay until the commit.
     before: Option<Place>,
     arrival: &'a Arrival<'a>,
 }

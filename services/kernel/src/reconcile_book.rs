@@ -1,4 +1,4 @@
-//! What was told of a key that is reconciled: by subject (the key itself, or a losing party) what stands, and how often.
+//! What was told of a key that is reconciled: by subject (the key itself, or a losing assertion) what stands, and how often.
 
 /// What was told of one subject.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -8,7 +8,7 @@ pub struct Told {
     pub number: i64,
     /// Whether the last emission was no retraction.
     pub out: bool,
-    /// What the last emission was of: the winning party and event, or the winning and the losing event.
+    /// What the last emission was of: the winning assertion and event, or the winning and the losing event.
     pub of: (u128, u128),
 }
 

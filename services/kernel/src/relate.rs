@@ -70,8 +70,9 @@ impl Turn<'_, '_> {
         }
     }
 
-    /// Makes what is due at `clock_ms`, as of the time at which it became due. A tick and the next record bring the same.
-    pub fn expire(&mut self, clock_ms: i64) {
+    /// Makes what is due at `clock_ms`, as of the time at which it became due: a tick and the next record bring the same.
+    /// Says no where the batch has no room for all of it.
+    pub fn expire(&mut self, clock_ms: i64) -> bool {
         let lane = self.lane;
         let mut made = std::mem::take(&mut self.work.made);
         for (number, relation) in lane.relations.iter().enumerate() {
@@ -88,11 +89,12 @@ impl Turn<'_, '_> {
                     open.feeds[relation.feed].more += 1;
                     self.compose(number, &made, index);
                 }
-                if !more {
+                if !more || self.outcome.full() {
                     break;
                 }
             }
         }
         self.work.made = made;
+        !self.outcome.full()
     }
 }

@@ -235,10 +235,10 @@ impl Relation {
             self.keys[side].write(fields, text);
         }
         let envelope = Envelope::read(record);
-        let identity = match &self.kind {
-            Kind::Reconcile(_) => bench.parts.of(&[envelope.source]),
-            _ if self.follows() => bench.parts.of(&[envelope.source, envelope.entity_id]),
-            _ => bench.parts.of(&[envelope.event_id]),
+        let identity = if self.follows() || matches!(self.kind, Kind::Reconcile(_)) {
+            bench.parts.of(&[envelope.source, envelope.entity_id])
+        } else {
+            bench.parts.of(&[envelope.event_id])
         };
         let arrival = Arrival {
             key: digest(text),
@@ -251,24 +251,38 @@ impl Relation {
             append_ms: offered.append_ms,
             withdraws: offered.moved || offered.retracted || (self.follows() && envelope.retracted),
         };
-        if !self.stands[side] || offered.moved {
-            return self.relate(stores, side, &arrival, bench, made);
+        if self.stands[side] && !offered.moved {
+            return self.settle(stores, side, &arrival, (bench, left), made);
         }
+        self.relate(stores, side, &arrival, bench, made)
+    }
+
+    /// Takes a record whose entity may have left a key unseen: then first what withdraws it there.
+    fn settle(
+        &self,
+        stores: &mut [Store],
+        side: usize,
+        arrival: &Arrival<'_>,
+        (bench, left): (&mut Bench, &mut Vec<u8>),
+        made: &mut Made,
+    ) -> Taken {
+        let (envelope, now, text) = (&arrival.envelope, arrival.append_ms, arrival.text);
         let entity = bench.parts.of(&[&[side as u8], envelope.source, envelope.entity_id]).digest();
-        let (stands, revision, now) = (self.tables.len() - 1, envelope.revision, offered.append_ms);
+        let (stands, revision) = (self.tables.len() - 1, envelope.revision);
         match stand(&stores[stands], entity, revision, now, text, left) {
             Stand::Here => {}
             Stand::Late => return Taken::Superseded,
             Stand::Left => {
-                let (key, explicit) = (digest(left), left != offered.key);
-                let gone = Arrival { key, explicit, text: left, withdraws: true, ..arrival };
-                if self.relate(stores, side, &gone, bench, made) == Taken::TooMany {
+                let (key, explicit) = (digest(left), left != arrival.kafka_key);
+                let gone = Arrival { key, explicit, text: left, withdraws: true, ..*arrival };
+                let stood = stores[side].get(key, gone.identity, now).is_some();
+                if self.relate(stores, side, &gone, bench, made) == Taken::TooMany && stood {
                     return Taken::TooMany;
                 }
             }
         }
         settle(&mut stores[stands], entity, revision, now, text, &mut bench.value);
-        self.relate(stores, side, &arrival, bench, made)
+        self.relate(stores, side, arrival, bench, made)
     }
 
     fn relate(

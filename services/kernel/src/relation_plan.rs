@@ -55,10 +55,9 @@ impl Unmatched {
 }
 
 /// The side whose records every slice has, under a key of their own.
-#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum Broadcast {
-    #[default]
     None,
     Left,
     Right,
@@ -100,7 +99,6 @@ pub struct JoinPlan {
     pub within_ms: i64,
     pub matches: Matches,
     pub unmatched: Unmatched,
-    #[serde(default)]
     pub broadcast: Broadcast,
     pub most: usize,
     pub follow: bool,

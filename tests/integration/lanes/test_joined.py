@@ -97,6 +97,31 @@ def test_a_worker_killed_in_the_middle_costs_and_repeats_nothing(bed: JoinBed, t
     bed.assert_accounted()
 
 
+def test_slices_that_move_between_workers_under_load_cost_and_repeat_nothing(bed: JoinBed) -> None:
+    trips: list[Event] = []
+    seats: list[Event] = []
+
+    def wave() -> None:
+        sides = (("trip", trips, 20), ("seat", seats, 40))
+        for side, so_far, count in sides:
+            fresh = some(side, count, start=len(so_far))
+            so_far.extend(fresh)
+            bed.publish_side(side, fresh)
+
+    with bed.worker(0) as first:
+        first.wait_live(SLICES)
+        wave()
+        with bed.worker(1) as second, bed.worker(2) as third:
+            while not (second.gained and third.gained):
+                wave()
+            wave()
+            second.stop()
+            wave()
+        wave()
+        bed.wait_contacts(pairs(trips, seats))
+    bed.assert_accounted()
+
+
 def test_a_schema_that_nobody_knows_yet_holds_its_slice_back_in_order(bed: JoinBed) -> None:
     """A newer version of one side's schema comes while the registry is not asked for it: nothing overtakes it."""
     trips, seats = [event("trip", "t")], [event("seat", f"s{n}") for n in range(10)]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
+from tests.integration.lanes.joined import SLICES, JoinBed, event, pairs
 from tests.integration.lanes.kit import PARTITIONS, Bed, Running, record, wait_until
 
 from gebus.lanes.places import Slice
@@ -84,6 +86,26 @@ def test_a_killed_worker_comes_back_from_snapshots_and_tails_or_from_the_log_alo
     assert all(row.adds_up for row in bed.accounts())
 
 
+def test_what_a_join_waits_for_comes_back_from_snapshots(make_join_bed: Callable[..., JoinBed]) -> None:
+    bed = make_join_bed()
+    seats = [event("seat", f"s-{number}", carrier=f"G{number % 9}") for number in range(60)]
+    trips = [event("trip", f"t-{number}", carrier=f"G{number % 9}") for number in range(30)]
+    bed.publish_side("seat", seats)
+    bed.publish_side("trip", trips[:10])
+    with bed.worker(options=EAGER) as running:
+        running.wait_live(SLICES)
+        bed.wait_contacts(pairs(trips[:10], seats))
+        running.wait_for(" written: ", times=SLICES // 2)
+        kill(running)
+    bed.publish_side("trip", trips[10:])
+    with bed.worker() as running:
+        running.wait_live(SLICES)
+        bed.wait_contacts(pairs(trips, seats))
+        running.wait_for("restored 8 slices in ")
+        assert int(running.said.partition(" bytes, ")[2].split()[0]) > 0, running.said
+    bed.assert_accounted()
+
+
 def test_a_state_topic_that_was_deleted_stops_the_lanes(bed: Bed) -> None:
     work_and_die(bed)
     topic = state_topic(bed.contract)
@@ -95,6 +117,31 @@ def test_a_state_topic_that_was_deleted_stops_the_lanes(bed: Bed) -> None:
         running.process.wait(60)
         assert running.process.returncode == 1
     assert sorted(bed.ids("all")) == ids(0, 300)
+
+
+def test_a_feed_whose_state_does_not_fit_any_more_is_refused_with_what_to_do(make_bed: Callable[..., Bed]) -> None:
+    """A feed that follows remembers what it delivered; it delivers something else now."""
+    bed = make_bed()
+    feed = next((bed.root / "feeds").rglob(f"{bed.domain}-all.yaml"))
+    feed.write_text(feed.read_text().replace("corrections: independent", "corrections: follow"))
+    bed.apply()
+    work_and_die(bed)
+    assert sorted(bed.ids("all")) == ids(0, 40), "one of each entity: the others are no newer"
+    before = feed.read_text()
+    changed = before.replace(", note: reading.note", "").replace(', phone: "13800000001", note: urgent}', "}", 2)
+    feed.write_text(changed.replace("quantity: 700}", 'quantity: 700, phone: "13800000001", note: urgent}', 1))
+    bed.apply()
+    with bed.worker() as running:
+        running.wait_for(f"corrections/hubei-health/{bed.domain}-all was written by another form of its step")
+        running.process.wait(60)
+        assert running.process.returncode == 1
+        assert f"the state of slice {bed.contract}/" in running.said
+    feed.write_text(before)
+    bed.publish(numbered(0, 310))
+    with bed.worker() as running:
+        running.wait_live()
+        wait_until(lambda: bed.taken() == 610, "610 records taken")
+    assert sorted(bed.ids("all")) == ids(0, 40)
 
 
 def test_a_worker_at_its_budget_says_so_and_goes_on_with_more(bed: Bed) -> None:

@@ -78,6 +78,7 @@ class Related:
             "on": ["flight"],
             "matches": self.matches,
             "unmatched": self.unmatched,
+            "broadcast": "none",
             "follow": self.follow,
             "schema": composite(
                 side_record("trip", missing=self.unmatched in ("right", "both")),

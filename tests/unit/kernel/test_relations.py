@@ -79,6 +79,25 @@ def test_what_is_too_large_to_keep_is_a_dead_letter() -> None:
     assert all(len(value) < 512 * 1024 for *_, value in kernel.state())
 
 
+def test_a_batch_that_made_too_much_is_taken_in_parts() -> None:
+    related = Related(unmatched="left")
+    kernel = related.kernel()
+    long = "x" * 100_000
+    kernel.step([trip(number) for number in range(100)])
+    batch = [seat(number, phone=long) for number in range(20)]
+    made, rounds = 0, 0
+    while batch:
+        step = kernel.step(batch)
+        made += sum(len(outputs) for _, outputs in step.outputs)
+        ((first, reason),) = [(blocked.index, blocked.reason) for blocked in step.blocked[:1]] or [(len(batch), "")]
+        assert reason in ("batch_full", "")
+        assert first > 0, "each batch takes something"
+        batch, rounds = batch[first:], rounds + 1
+    assert (made, rounds) == (2000, 3)
+    kernel.commit(NOW)
+    assert counts(kernel, "seat.jd", "taken", "more", "delivered") == (20, 1980, 2000)
+
+
 def test_what_nothing_matched_is_told_by_a_tick_or_by_the_next_record() -> None:
     related = Related(unmatched="both")
     ticked, stepped = related.kernel(), related.kernel()

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from tests.unit.lanes.fake_kafka import FakeClients, FakeKafka, ManualClock, Place
+from tests.unit.lanes.fake_clients import FakeClients
+from tests.unit.lanes.fake_kafka import FakeKafka, ManualClock, Place
 from tests.unit.lanes.fake_kernel import FakeKernel
 
 from gebus.lanes.crash import CrashPoint

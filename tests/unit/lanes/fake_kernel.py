@@ -120,9 +120,10 @@ class FakeKernel:
                 continue
             schema = re.match(r"schema(\d+)", text)
             known = self.schemas.get(int(schema[1]), "") if schema else "known"
-            if text.startswith("ceiling") or not known:
+            full = text.startswith("full") and step.count > 0
+            if text.startswith("ceiling") or full or not known:
                 stopped.add(stop)
-                reason = "unknown_schema" if schema else "dead_letter_limit"
+                reason = "batch_full" if full else "unknown_schema" if schema else "dead_letter_limit"
                 step.blocked.append(Blocked(index, reason, int(schema[1]) if schema else None))
                 continue
             step.count += 1

@@ -124,6 +124,15 @@ def test_a_blocked_record_holds_its_slice_back_in_all_topics_and_no_other(bench:
     assert [text for text in bench.delivered() if text != "OTHER"] == ["ONE", "SCHEMA7 A", "TWO", "THREE", "FOUR"]
 
 
+def test_what_finds_no_room_in_a_batch_is_taken_by_the_next(bench: Bench) -> None:
+    bench.publish("one", "full two", "three", place=X)
+    bench.clock.pass_(0.01)
+    bench.publish("full four", "five", place=Y)
+    run_until(bench, lambda: len(bench.delivered()) == 5)
+    assert bench.delivered() == ["ONE", "FULL TWO", "THREE", "FULL FOUR", "FIVE"]
+    assert bench.kafka.committed[X] == 3
+
+
 def test_at_the_ceiling_of_dead_letters_the_slice_waits_for_people(bench: Bench) -> None:
     bench.publish("one", "ceiling", place=X)
     bench.clock.pass_(0.01)

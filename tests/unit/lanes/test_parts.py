@@ -144,6 +144,7 @@ def test_lanes_that_topics_connect_move_together_and_are_ordered_if_one_is() -> 
         (KafkaError.TOPIC_AUTHORIZATION_FAILED, Denied),
         (KafkaError._TIMED_OUT, SessionEnded),
         (KafkaError.ILLEGAL_GENERATION, SessionEnded),
+        (KafkaError.UNKNOWN_MEMBER_ID, Fenced),
         (KafkaError._FATAL, SessionEnded),
     ],
 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from confluent_kafka import KafkaError, Message
 from tests.unit.lanes.conftest import LANE, PLACES, Bench, Crashed
-from tests.unit.lanes.fake_kafka import COMMITTED, FakeClients, FakeConsumer, FakeProducer, kafka_error
+from tests.unit.lanes.fake_clients import FakeClients
+from tests.unit.lanes.fake_kafka import COMMITTED, FakeConsumer, FakeProducer, kafka_error
 
 from gebus.lanes.errors import Fenced
 from gebus.model.errors import Denied, Stopped

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.unit.lanes.conftest import lane_plan
 
 from gebus.lanes.places import Slice
-from gebus.lanes.snapshot import Header, SnapshotReader, SnapshotUnfit, snapshot_path, write_snapshot
+from gebus.lanes.snapshot import Header, SnapshotReader, SnapshotUnfit, snapshot_path, tidy, write_snapshot
+from gebus.plan import TablePlan
 
 OWNED = Slice("a.b", 3)
 HEADER = Header(OWNED, "id-1", 42, ("once",))
@@ -108,3 +111,24 @@ def test_an_old_snapshot_outlives_a_write_that_failed(path: Path, monkeypatch: p
         write_snapshot(path.parent.parent, HEADER, [(b"k", b"v")])
     assert read(path) == RECORDS
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_what_no_lane_needs_any_more_is_deleted(tmp_path: Path) -> None:
+    now_ms, day = 1_700_000_000_000, 86_400_000
+    plan = replace(lane_plan(), tables=(TablePlan("once", 0, ("event_id",), 8 * day),))
+    ages = {
+        "0.snapshot": 9 * day - 1,
+        "1.snapshot": 9 * day + 1000,
+        "2.unfit": 9 * day + 1000,
+        "3.unfit": 0,
+        "note": 99 * day,
+    }
+    for lane, name, age in [*(("a.b", *one) for one in ages.items()), ("gone", "0.snapshot", 0)]:
+        path = tmp_path / lane / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+        os.utime(path, ((now_ms - age) / 1000,) * 2)
+    tidy(tmp_path, [plan], now_ms)
+    assert sorted(path.name for path in (tmp_path / "a.b").iterdir()) == ["0.snapshot", "3.unfit", "note"]
+    assert list((tmp_path / "gone").iterdir()) == []
+    tidy(tmp_path / "nowhere", [plan], now_ms)

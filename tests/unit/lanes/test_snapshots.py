@@ -227,7 +227,7 @@ def test_a_full_disk_costs_a_warning(
     assert path(eager).read_bytes() == before
     assert f"could not be written: [Errno 28] No space left on device; the old one stays and nothing is lost, but a " \
         f"restart takes longer: free some of the disk of {eager.directory}" in caplog.text  # fmt: skip
-    assert eager.meter.snapshots.failed > 0
+    assert eager.meter.snapshots.failed == 1, "it is not tried again at once"
     eager.publish("two" * 200, "three")
     eager.run()
     assert eager.delivered() == ["ONE", "TWO" * 200, "THREE"]
@@ -242,12 +242,14 @@ def test_a_directory_that_cannot_be_made_costs_a_warning(eager: Bench, caplog: p
 
 
 def test_what_a_killed_worker_left_half_written_is_swept(eager: Bench) -> None:
-    left = path(eager).with_name(".0.snapshot.99999")
+    left, living = (path(eager).with_name(f".0.snapshot.{pid}") for pid in (2**22 + 1, 1))
     left.parent.mkdir(parents=True)
     left.write_bytes(b"half")
+    living.write_bytes(b"half, and the other half is being written")
     eager.publish("one")
     eager.run()
     assert not left.exists()
+    assert living.exists()
 
 
 def test_a_slice_that_went_elsewhere_while_its_snapshot_was_read_is_closed(eager: Bench) -> None:

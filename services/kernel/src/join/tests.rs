@@ -337,6 +337,16 @@ fn what_an_entity_left_is_taken_back_even_where_its_new_key_is_full() {
 }
 
 #[test]
+fn an_entity_that_found_no_room_leaves_a_full_key_for_another() {
+    let mut rig = Rig::keyed(&join("each-pair", "wait", true), "entity_id");
+    for number in 0..5 {
+        offer(&mut rig, 0, &event("t", &number.to_string(), 0), 0);
+    }
+    assert_eq!(offer(&mut rig, 0, &event("t1", "a", 0), 1).0, Taken::TooMany);
+    assert_eq!(offer(&mut rig, 0, &event("t2", "a", 1).on("y"), 2).0, Taken::Stored);
+}
+
+#[test]
 fn under_its_own_kafka_key_nothing_more_is_remembered() {
     let tables = |rig: &Rig| rig.state.tables().count();
     assert_eq!(tables(&Rig::new(&join("each-pair", "wait", true))), 2);

@@ -1,7 +1,7 @@
 //! What changes the slices: a batch, or time alone.
 
 use super::{Kernel, not_open};
-use crate::batch::{Blocked, Dead, Key, Outcome, Record};
+use crate::batch::{Blocked, Dead, Key, Outcome, Record, Wait};
 use crate::check::Arrival;
 use crate::source::{Scratch, Stop};
 use crate::turn::Turn;
@@ -32,28 +32,33 @@ impl Kernel {
     /// Reads and checks a record once, then puts it through every lane of its source.
     fn take(&mut self, number: usize, record: &Record<'_>, outcome: &mut Outcome, scratch: &mut Scratch) {
         let source = &self.sources[record.source];
-        let Some(heard) = self.heard[record.source].get_mut(&record.slice) else { return };
-        let recent = &mut heard.recent[record.topic];
         let party = source.topics[record.topic].party.as_bytes();
         let arrival = Arrival { key: record.key, party, append_ms: record.append_ms };
-        let mut moved = false;
-        let fields = match source.read(record.value, &arrival, scratch) {
+        let read = source.read(record.value, &arrival, scratch);
+        if let Err(Stop::UnknownSchema(id)) = read {
+            return outcome.blocked.push(Blocked { record: number, wait: Wait::Schema(id) });
+        }
+        if self.ordered[record.source].is_some() && !self.make_due(record, outcome) {
+            return outcome.blocked.push(Blocked { record: number, wait: Wait::Room });
+        }
+        let source = &self.sources[record.source];
+        let Some(heard) = self.heard[record.source].get_mut(&record.slice) else { return };
+        let recent = &mut heard.recent[record.topic];
+        let fields = match read {
             Ok(fields) => {
                 recent.good();
-                moved = source.moved(&fields, record.key);
                 Some(fields)
             }
-            Err(Stop::UnknownSchema(id)) => {
-                return outcome.blocked.push(Blocked { record: number, schema_id: Some(id) });
+            Err(Stop::Dead { .. }) if !recent.dead(source.ceiling) => {
+                return outcome.blocked.push(Blocked { record: number, wait: Wait::People });
             }
             Err(Stop::Dead { reason, detail, place }) => {
-                if !recent.dead(source.ceiling) {
-                    return outcome.blocked.push(Blocked { record: number, schema_id: None });
-                }
                 outcome.dead.push(Dead { record: number, reason, detail, place });
                 None
             }
+            Err(Stop::UnknownSchema(_)) => None,
         };
+        let moved = fields.as_ref().is_some_and(|fields| source.moved(fields, record.key));
         heard.changed = true;
         self.work.record += 1;
         for (lane_number, port) in &self.readers[record.source] {
@@ -73,12 +78,6 @@ impl Kernel {
                 delivered: &mut self.delivered,
                 work: &mut self.work,
             };
-            if lane.ordered {
-                turn.expire(record.append_ms);
-                turn.account = port.first_topic + record.topic;
-                turn.append_ms = record.append_ms;
-                turn.key = Key::Message(number);
-            }
             match &fields {
                 Some(fields) => turn.take(port, &source.schema, fields),
                 None => turn.dead(),
@@ -86,21 +85,23 @@ impl Kernel {
         }
     }
 
-    /// Makes what is due in an ordered lane at `clock_ms`.
-    pub fn tick(
-        &mut self,
-        lane: &str,
-        slice: u32,
-        clock_ms: i64,
-        outcome: &mut Outcome,
-    ) -> Result<(), String> {
-        let number = self.lane_number(lane)?;
+    /// Makes what is due before a record in the lanes that it will pass; says no where the batch has no room.
+    fn make_due(&mut self, record: &Record<'_>, outcome: &mut Outcome) -> bool {
+        let readers = self.readers[record.source].len();
+        (0..readers).all(|reader| {
+            let (lane, _) = self.readers[record.source][reader];
+            self.expire(lane, record.slice, record.append_ms, outcome)
+        }) && !outcome.full()
+    }
+
+    /// Makes what is due in a lane at `clock_ms`; says no where the batch has no room for all of it.
+    fn expire(&mut self, number: usize, slice: u32, clock_ms: i64, outcome: &mut Outcome) -> bool {
         let lane = &self.lanes[number];
-        let state = self.slices[number].get_mut(&slice).ok_or_else(|| not_open(&lane.name, slice))?;
+        let Some(slice) = self.slices[number].get_mut(&slice) else { return true };
         let mut turn = Turn {
             number,
             lane,
-            slice: state,
+            slice,
             account: 0,
             append_ms: clock_ms,
             key: Key::Text(0, 0),
@@ -110,7 +111,22 @@ impl Kernel {
             delivered: &mut self.delivered,
             work: &mut self.work,
         };
-        turn.expire(clock_ms);
+        turn.expire(clock_ms)
+    }
+
+    /// Makes what is due in an ordered lane at `clock_ms`, or as much of it as a batch may make.
+    pub fn tick(
+        &mut self,
+        lane: &str,
+        slice: u32,
+        clock_ms: i64,
+        outcome: &mut Outcome,
+    ) -> Result<(), String> {
+        let number = self.lane_number(lane)?;
+        if !self.slices[number].contains_key(&slice) {
+            return Err(not_open(lane, slice));
+        }
+        self.expire(number, slice, clock_ms, outcome);
         Ok(())
     }
 }

@@ -3,8 +3,9 @@ use crate::rig::{Composite, Event, Rig, WITHIN, event, reconcile};
 
 const NONE: [&str; 0] = [];
 
+/// Of the one entity that the party tells of.
 fn claim(id: &str, source: &'static str, revision: i64) -> Event {
-    event(id, id, revision).from(source)
+    event(id, source, revision).from(source)
 }
 
 #[test]
@@ -157,8 +158,20 @@ fn a_conflicts_envelope_names_the_winners_source_and_an_entity_for_each_loser() 
     let other = rig.offer(0, &claim("h1", "hang", 0).occurred(9).seat(2), 2).1;
     assert_eq!((first[0].source.as_str(), first[0].occurred, other[0].occurred), ("gov", 5, 9));
     assert_ne!(first[0].entity_id, other[0].entity_id);
-    // SHA-256 of "truth", "x", "0", "g1", "rail".
-    assert_eq!(first[0].event_id, "0c15d7cfbb4118b6507507f902860703");
+    // SHA-256 of "truth", "x", "0", "g1", and of the loser "rail" and "rail".
+    assert_eq!(first[0].event_id, "754abecc8f99b531a73deac426599350");
+}
+
+#[test]
+fn two_entities_of_one_party_are_two_assertions() {
+    let mut rig = Rig::new(&reconcile("winner"));
+    let (old, new) = (event("r1", "e1", 3).from("rail"), event("r2", "e2", 0).from("rail"));
+    assert_eq!(rig.makes(0, &old, 0), ["ASSERTED 0 r1"]);
+    assert_eq!(rig.makes(0, &new, 1), NONE, "not superseded, but of a lower revision");
+    assert_eq!(rig.makes(0, &event("r3", "e1", 4).from("rail").retracted(), 2), ["CORRECTED 1 r2"]);
+    let mut rig = Rig::new(&reconcile("conflicts"));
+    rig.makes(0, &event("r1", "e1", 0).from("rail").seat(1), 0);
+    assert_eq!(rig.makes(0, &event("r2", "e2", 0).from("rail").seat(2), 1), ["ASSERTED 0 r2 r1 seat"]);
 }
 
 #[test]
