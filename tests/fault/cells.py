@@ -81,61 +81,66 @@ def everything_ends(count: int) -> Cell:
 
 
 def crash_points(others: int) -> Cell:
-    """A worker kills itself at each step of a transaction, its successor at the next one; others work beside it."""
+    """A worker kills itself at each step of a transaction, and is started again at once; others work beside it."""
 
     def run(stage: Stage, length: Length) -> None:
+        points = [*POINTS] * max(1, length.kills // 2)
         with ExitStack() as opened:
-            beside = [opened.enter_context(stage.bed.worker(slot)) for slot in range(1, others + 1)]
-            for worker in beside:
-                worker.wait_for("gained slices")
-            opened.enter_context(_loaded_by(stage, others))
-            for point in POINTS * max(1, length.kills // 2):
-                count = stage.random.randint(1, 12)
-                with stage.bed.worker(0, GEBUS_CRASH_AT=point, GEBUS_CRASH_COUNT=str(count)) as victim:
-                    status = victim.process.wait(120)
-                    started = now_ms()
-                    assert status == -signal.SIGKILL, f"{point}: it ended with {status}:\n{victim.said}"
-                    if others:
-                        stage.note_fault(f"worker at {point}")
-                        stage.served_again("worker at a point", started, started + 50)
-            with stage.bed.worker(0):
-                stage.finish()
+            for slot in range(1, others + 1):
+                opened.enter_context(stage.worker(slot)).wait_for("gained slices")
+            victim = opened.enter_context(_suicidal(stage, points[0]))
+            # Alone it may die before it has served every slice once.
+            opened.enter_context(stage.loaded() if others else stage.load)
+            for point, following in zip(points, [*points[1:], None], strict=True):
+                status = victim.process.wait(120)
+                started = stage.note_fault(f"worker at {point}")
+                assert status == -signal.SIGKILL, f"{point}: it ended with {status}:\n{victim.said}"
+                victim = opened.enter_context(_suicidal(stage, following))
+                if others or following is None:
+                    stage.served_again(f"worker at {point}", started, started + 50)
+            stage.finish()
 
     return run
 
 
-def _loaded_by(stage: Stage, others: int) -> AbstractContextManager[object]:
-    """The load; that every slice is served is asked only where somebody serves."""
-    return stage.loaded() if others else stage.load
+def _suicidal(stage: Stage, point: str | None) -> AbstractContextManager[Running]:
+    """The worker of slot 0, which kills itself at a point, after so many transactions as the seed says."""
+    if point is None:
+        return stage.worker(0)
+    count = str(stage.random.randint(1, 12))
+    return stage.worker(0, GEBUS_CRASH_AT=point, GEBUS_CRASH_COUNT=count)
 
 
 def zombie(stage: Stage, length: Length) -> None:
-    """A worker stands still for longer than the group waits: another takes over, and the sleeper leaves."""
+    """A worker stands still for longer than the group waits: another takes over, and what it held is void."""
     del length
-    with stage.bed.worker(0) as sleeper, stage.bed.worker(1) as other:
+    with stage.worker(0) as sleeper, stage.worker(1) as other:
         for worker in (sleeper, other):
             worker.wait_for("gained slices")
         with stage.loaded():
-            producer = stage.recorder.producer_of(0)
             started = stage.note_fault("worker SIGSTOP")
             sleeper.process.send_signal(signal.SIGSTOP)
+            producer, epoch = stage.recorder.producer_of(0)
             stage.served_again("worker SIGSTOP", started, started + 1000)
             stage.pause()
             stage.note_fault("worker SIGCONT")
             awake = now_ms()
             sleeper.process.send_signal(signal.SIGCONT)
-            assert sleeper.process.wait(60) == EXIT_FENCED, sleeper.said
+            wait_until(
+                lambda: sleeper.process.poll() == EXIT_FENCED or "session ended" in sleeper.said,
+                "the sleeper has left, or begun anew",
+            )
             stage.finish()
         other.stop()
-    assert stage.recorder.committed_batches(producer, awake) == [], "a worker that was given up delivered something"
+    assert stage.recorder.committed_batches(producer, epoch, awake) == [], "a worker that was given up delivered"
 
 
 def one_slot_twice(stage: Stage, length: Length) -> None:
     """A second worker of a slot waits, disturbs nobody, and takes over as soon as the first is gone."""
     del length
-    with stage.bed.worker(0) as first:
+    with stage.worker(0) as first:
         first.wait_live(stage.slices)
-        with stage.loaded(), stage.bed.worker(0) as second:
+        with stage.loaded(), stage.worker(0) as second:
             second.wait_for("instance ID is still used")
             stage.wait_served(now_ms())
             assert second.gained == 0, second.said
@@ -149,7 +154,7 @@ def one_slot_twice(stage: Stage, length: Length) -> None:
 def transactional_id_taken(stage: Stage, length: Length) -> None:
     """Another process takes the transactional id of a slot: the worker leaves within one transaction."""
     with ExitStack() as opened:
-        worker = opened.enter_context(stage.bed.worker(0))
+        worker = opened.enter_context(stage.worker(0))
         worker.wait_live(stage.slices)
         opened.enter_context(stage.loaded())
         for _ in range(length.kills):
@@ -158,7 +163,7 @@ def transactional_id_taken(stage: Stage, length: Length) -> None:
             open_producer(stage.fault.stack.connection("gebus-lanes"), 0).init_transactions(30)
             assert worker.process.wait(60) == EXIT_FENCED, worker.said
             gone = now_ms()
-            worker = opened.enter_context(stage.bed.worker(0))
+            worker = opened.enter_context(stage.worker(0))
             stage.served_again("transactional id taken", started, gone)
         stage.finish()
 
@@ -167,7 +172,7 @@ def end_txn(*whats: What, kill: bool = False) -> Cell:
     """The answer to EndTxn is dropped or held back, or the request is held: the outcome is unknown to the worker."""
 
     def run(stage: Stage, length: Length) -> None:
-        with stage.bed.workers(1, **stage.fault.through_proxy) as running:
+        with stage.supervised(1, **stage.fault.through_proxy) as running:
             running.wait_live(stage.slices)
             with stage.loaded():
                 for what in whats * max(1, length.kills // 3):
@@ -207,7 +212,7 @@ def broker_paused(stage: Stage, length: Length) -> None:
 def storm(stage: Stage, length: Length) -> None:
     """Every two seconds a worker comes or goes; progress never stops."""
     with ExitStack() as opened:
-        stays = opened.enter_context(stage.bed.worker(0))
+        stays = opened.enter_context(stage.worker(0))
         stays.wait_live(stage.slices)
         opened.enter_context(stage.loaded())
         guests: dict[int, ExitStack] = {}
@@ -221,7 +226,7 @@ def storm(stage: Stage, length: Length) -> None:
             else:
                 stage.note_fault(f"worker {slot} comes")
                 guests[slot] = opened.enter_context(ExitStack())
-                guests[slot].enter_context(stage.bed.worker(slot))
+                guests[slot].enter_context(stage.worker(slot))
             left = max(0.0, STORM_STEP - (time.monotonic() - begun))
             stage.pause(left, left)
         since = stage.note_fault("the storm is over")

@@ -90,18 +90,18 @@ class Recorder:
         """The last record of each partition that has one, as a read_committed reader finds it."""
         return {Place(message.topic(), message.partition()): message.offset() for message in self._read(list(places))}
 
-    def producer_of(self, slot: int) -> int:
-        """The producer id that the slot's transactional id has now, from Kafka's own topic of transactions."""
-        found = -1
+    def producer_of(self, slot: int) -> tuple[int, int]:
+        """The producer id and epoch that a slot's transactional id has now, from Kafka's own topic of transactions."""
+        found = -1, -1
         for message in self._read([Place("__transaction_state", number) for number in range(4)]):
             key, value = message.key(), message.value()
             if value is not None and key[4:].decode() == slot_id(slot):
-                (found,) = struct.unpack_from(">q", value, 2)
-        assert found >= 0, f"Kafka knows no transactional id {slot_id(slot)}"
+                found = struct.unpack_from(">qh", value, 2)
+        assert found[0] >= 0, f"Kafka knows no transactional id {slot_id(slot)}"
         return found
 
-    def committed_batches(self, producer: int, since_ms: int) -> list[str]:
-        """What a producer wrote later than that, and committed."""
+    def committed_batches(self, producer: int, epoch: int, since_ms: int) -> list[str]:
+        """What a producer wrote later than that, in this epoch or an older one, and committed."""
         found = []
         for place in self.written:
             partition = self.data / f"{place.topic}-{place.partition}"
@@ -109,7 +109,10 @@ class Recorder:
             found += [
                 f"{place}@{batch.first}"
                 for batch in segments.batches(partition)
-                if batch.producer == producer and not batch.ends and batch.at_ms > since_ms and batch.first not in void
+                if (batch.producer, batch.ends) == (producer, "")
+                and batch.epoch <= epoch
+                and batch.at_ms > since_ms
+                and batch.first not in void
             ]
         return found
 

@@ -82,12 +82,24 @@ class Stage:
     @contextmanager
     def workers(self, count: int, **environment: str) -> Iterator[Running]:
         """Supervised workers that serve every slice, and the load on them."""
-        with self.bed.workers(count, **environment) as running, telling(running):
+        with self.supervised(count, **environment) as running:
             running.wait_live(self.slices)
             with self.loaded():
                 yield running
                 self.finish()
             running.stop()
+
+    @contextmanager
+    def supervised(self, count: int, **environment: str) -> Iterator[Running]:
+        """Workers under a supervisor."""
+        with self.bed.workers(count, **environment) as running, _telling(running):
+            yield running
+
+    @contextmanager
+    def worker(self, slot: int, **environment: str) -> Iterator[Running]:
+        """One worker without a supervisor."""
+        with self.bed.worker(slot, **environment) as running, _telling(running):
+            yield running
 
     @contextmanager
     def loaded(self) -> Iterator[None]:
@@ -126,6 +138,7 @@ class Stage:
         started = self.note_fault(what)
         self.fault.broker.kill(number)
         self.fault.broker.start()
+        self.fault.broker.wait_ready()
         self.served_again(what, started, now_ms())
 
     def note_fault(self, what: str) -> int:
@@ -171,7 +184,7 @@ class Stage:
 
 
 @contextmanager
-def telling(running: Running) -> Iterator[None]:
+def _telling(running: Running) -> Iterator[None]:
     """If the block fails, add the workers' last words to what it says."""
     try:
         yield

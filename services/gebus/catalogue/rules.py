@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import date
 
 from gebus.catalogue.documents import Document, KeyPath, nearest
 from gebus.catalogue.draft import Draft
 from gebus.catalogue.event import EventValidator
-from gebus.catalogue.identifiers import uscc_problem
 from gebus.catalogue.tree import read_lines
 from gebus.model.errors import EventRefused, Finding
 from gebus.model.event import EventSchema
 from gebus.model.feed import DeduplicateStep, Feed, JoinStep, ReconcileStep, SelectStep, kind_and_name
+from gebus.model.identifiers import DIVISIONS, identifier_kinds
 from gebus.model.topic import TopicContract
-
-DIVISIONS = "divisions"
-"""The code list of GB/T 2260, six digits each. Where a catalogue has none, a region is checked by its form alone."""
 
 RESERVED_DOMAINS = ("feed", "dead", "gebus")
 """Kafka topics of feeds, dead letters and state begin so: a contract's topic could take the name of one of them."""
@@ -24,14 +22,18 @@ _KEY_TYPES = ("string", "int", "long", {"type": "int", "logicalType": "date"})
 
 
 def check_parties(draft: Draft) -> Iterator[Finding]:
-    """The identifiers of parties hold by their own check characters, and their regions are divisions."""
+    """The identifiers of parties hold by their own check characters, and their regions are divisions.
+
+    The list of GB/T 2260 is the catalogue's own; where it has none, a region is checked by its form alone.
+    """
+    uscc = identifier_kinds()["uscc"]
     divisions = draft.codes.values.get(DIVISIONS)
     known = {entry.code for entry in divisions.entries} if divisions is not None else None
     for _, party, document in draft.parties.each():
-        problem = uscc_problem(party.uscc)
+        problem = uscc.problem(party.uscc, date.min)  # a USCC holds on every day or on none
         if problem is not None:
-            allowed = "a Unified Social Credit Code of GB 32100"
-            yield document.finding(("uscc",), "identifier", f"{party.uscc} {problem}", allowed, "look it up again")
+            found, allowed = uscc.told(party.uscc, problem, shown=True)
+            yield document.finding(("uscc",), "identifier", found, allowed, "look it up again")
         if known is not None and party.region[:6] not in known:
             found = f"region {party.region} lies in no division"
             allowed = f"a code of codes/{DIVISIONS}.yaml, or one that begins with it"

@@ -36,8 +36,9 @@ class _Attributes(Model):
     ] = "null"
     generalise: GeneraliseMask | None = None
     codes: _Text | None = None
-    identifier: Literal["uscc"] | None = None
-    """Whose check characters the value must have: a publisher's event is refused for a slip of the pen."""
+    identifier: Any = None
+    """The kind that the value must be of: a publisher's event is refused for a slip of the pen. SubsetCheck checks it,
+    for fields within records may have one too."""
 
 
 def parse_schema(document: Document, name: str, namespace: str) -> tuple[EventSchema | None, list[Finding]]:
@@ -126,8 +127,6 @@ class _SchemaParser:
         else:
             self._mask_fits(masked, plain, (*place, "mask"))
         self._mask_fits(generalised, plain, (*place, "generalise"))
-        if attributes.identifier is not None and plain != "string":
-            self._add((*place, "identifier"), "avro", f"identifier on {json.dumps(plain)}", "identifier on a string")
         name, level = _name(field), attributes.classification
         return EventField(
             name, avro, level, attributes.identifies, masked, generalised, attributes.codes, attributes.doc

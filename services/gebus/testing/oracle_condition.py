@@ -113,6 +113,13 @@ def _divide(left: Any, right: Any) -> Any:
     return left / right
 
 
+def _size(text: Any) -> Any:
+    """Where cel-python says that null has no characters, its size is undecided."""
+    if isinstance(text, CELEvalError):
+        return text
+    return celtypes.IntType(len(_native(text)))
+
+
 def _absolute(number: Any) -> Any:
     if isinstance(number, celtypes.IntType):
         return celtypes.IntType(-number if number < 0 else number)
@@ -134,6 +141,7 @@ def _date(text: str) -> Any:
 
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "size": _size,
     "_==_": _equal,
     "_!=_": _unequal,
     "_in_": _in,

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from gebus.catalogue.identifiers import uscc_problem
+from gebus.model.identifiers import identifier_kinds
 from gebus_connectors.sources.clinics import place_key
 from gebus_connectors.sources.divisions import city_of
 from gebus_connectors.sources.generator.market import merchant_code
@@ -109,4 +109,4 @@ def test_a_place_is_its_city_and_its_name() -> None:
 def test_invented_merchants_have_valid_codes() -> None:
     codes = [merchant_code(number) for number in range(200)]
     assert len(set(codes)) == 200
-    assert [code for code in codes if uscc_problem(code)] == []
+    assert [code for code in codes if identifier_kinds()["uscc"].problem(code, date.min)] == []

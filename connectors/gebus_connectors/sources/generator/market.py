@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import random
 
-from gebus.catalogue.identifiers import uscc_problem
+from gebus.model.identifiers import uscc
 
-_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 _KINDS = ("removal", "suspension", "warning")
 _ACTIONS = {"removal": "removed", "suspension": "suspended", "warning": "warned"}
 _REASONS = ("哄抬口罩价格", "销售假冒消毒液", "未明码标价", "虚假宣传药效")
@@ -18,9 +17,7 @@ _Content = dict[str, object]
 
 def merchant_code(number: int) -> str:
     """The USCC of nobody: a Beijing district that registers none (110199), a number, and both check characters."""
-    body = f"91110199MAX{number:05d}"
-    both = (inner + check for inner in "0123456789X" for check in _ALPHABET)
-    return next(body + pair for pair in both if uscc_problem(body + pair) is None)
+    return uscc.complete("91110199", f"MAX{number:05d}")
 
 
 _MERCHANTS = tuple(merchant_code(number) for number in range(40))
