@@ -60,8 +60,10 @@ class LaneSettings:
     """How often state that no record can match any more is dropped."""
     look_interval: float = 0.5
     """How often it is looked whether topics are there, while that is in doubt."""
-    session_attempts: int = 60
+    session_attempts: int = 240
     session_backoff: float = 0.2
-    session_backoff_ceiling: float = 5.0
+    session_backoff_ceiling: float = 1.0
+    """A killed worker's slot is free 6 s after its death: whoever waits longer than this between two attempts keeps its
+    slices waiting."""
     lookup_backoff: float = 0.2
     lookup_backoff_ceiling: float = 10.0
