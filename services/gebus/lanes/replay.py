@@ -68,8 +68,12 @@ def _slice(
     plan: LanePlan, feed: FeedPlan, kernel: Kernel, inputs: _Inputs, span: Span
 ) -> Iterator[list[dict[str, Any]]]:
     for batch in inputs.read(span.from_ms):
-        step = kernel.step(batch)
+        step, taken = kernel.step(batch), batch
         for blocked in step.blocked:
+            if blocked.reason == "batch_full":  # what came before it made much; it is the next
+                taken = batch[: blocked.index]
+                inputs.give_back(batch[blocked.index :])
+                continue
             message = batch[blocked.index]
             raise Stopped(
                 f"{message.topic()}/{message.partition()} at offset {message.offset()}: {blocked.reason}"
@@ -78,9 +82,10 @@ def _slice(
             )
         yield from _delivered(step, feed)
         kernel.commit(span.until_ms)
-        kernel.advance(plan.name, inputs.number, batch[-1].timestamp()[1])
-    if plan.ordered:
-        yield from _delivered(kernel.tick(plan.name, inputs.number, span.until_ms), feed)
+        if taken:
+            kernel.advance(plan.name, inputs.number, taken[-1].timestamp()[1])
+    while plan.ordered and (due := kernel.tick(plan.name, inputs.number, span.until_ms)).outputs:
+        yield from _delivered(due, feed)
         kernel.commit(span.until_ms)
 
 
@@ -118,6 +123,10 @@ class _Inputs:
                 )
             self._take(messages)
             self._slow_down()
+
+    def give_back(self, messages: Sequence[Message]) -> None:
+        """The last ones of a batch were not taken: they are the next."""
+        self._merge.give_back(messages)
 
     def _begin(self, from_ms: int | None) -> None:
         with told("asking where the inputs begin and end"):

@@ -43,8 +43,10 @@ class Join(Model):
     Promised: which pairs there are depends on the committed input alone, not on batches, workers or restarts. Beyond
     `most` remembered records of one side with the same fields a further one is a dead letter, `too_many_matches`; none
     is dropped unseen. A record of a broadcast side meets the records of all slices. Not promised: a pair further apart
-    than `within`; an order between pairs of different fields; that a source that was rekeyed keeps its order against
-    one that was not; and, as for every feed that follows corrections, a revision under another key of its own contract.
+    than `within`, nor that one is corrected or taken back by what comes later than that after either of its records,
+    however long the consumer keeps it; an order between pairs of different fields; that a source that was rekeyed keeps
+    its order against one that was not; and, as for every feed that follows corrections, a revision under another key of
+    its own contract.
     """
 
     name: Name

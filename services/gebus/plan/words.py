@@ -14,7 +14,8 @@ def _join(step: dict[str, Any]) -> list[str]:
     left, right = (store["alias"] for store in step["stores"])
     on, within = ", ".join(step["on"]), step["within"]
     follow = [
-        "a revision takes the place of the one before it and makes its pairs anew; a retracted one takes them back"
+        "a revision takes the place of the one before it and makes its pairs anew; a retracted one takes them back",
+        f"not heard of: what is changed more than {within} after the record or its partner came",
     ]
     if step["matches"] == "each-pair":
         words = [
@@ -31,7 +32,7 @@ def _join(step: dict[str, Any]) -> list[str]:
             f"wins: the {right} {row}",
             f"unmatched: {_without_row(step, left, right)}",
         ]
-        follow = [f"a {left} whose {right} changes is told again"]
+        follow[0] = f"a {left} whose {right} changes is told again"
     return [*words, *(follow if step["follow"] else ()), *_state(step)]
 
 

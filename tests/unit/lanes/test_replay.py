@@ -10,7 +10,7 @@ from click.testing import Result
 from confluent_kafka import Message
 from tests.unit.lanes.conftest import LANE, PLACES, Bench, lane_plan
 from tests.unit.lanes.fake_kafka import FakeConsumer
-from tests.unit.lanes.fake_kernel import FakeKernel
+from tests.unit.lanes.fake_kernel import FakeKernel, Step
 from typer.testing import CliRunner
 
 from gebus.cli import build
@@ -73,6 +73,29 @@ def test_small_batches_give_the_same(bench: Bench, monkeypatch: pytest.MonkeyPat
     for bound in ("_BATCH", "_AHEAD_RECORDS"):
         monkeypatch.setattr(module, bound, 1)
     assert replayed(bench) == expected
+
+
+def test_what_finds_no_room_in_a_batch_is_the_next_one(bench: Bench) -> None:
+    for text in ("one", "full", "full and full", "two"):
+        bench.clock.pass_(1)
+        bench.publish(text)
+    kernel = Watched()
+    assert replayed(bench, kernel) == ["ONE", "FULL", "FULL AND FULL", "TWO"]
+    last = bench.clock.now_ms()
+    assert [clock_ms for number, clock_ms in kernel.advanced if number == 0] == [last - 3000, last - 2000, last]
+
+
+def test_all_that_is_due_at_the_end_is_delivered_however_much(bench: Bench) -> None:
+    class Much(Watched):
+        left = 3
+
+        def tick(self, lane: str, number: int, clock_ms: int) -> Step:
+            self.left -= 1
+            self.due[number] = self.left > 0
+            return super().tick(lane, number, clock_ms)
+
+    bench.publish("one")
+    assert replayed(bench, Much()) == ["ONE", "TICK", "TICK"]
 
 
 def test_it_begins_at_a_time(bench: Bench) -> None:
