@@ -125,7 +125,11 @@ def _feed(draw: st.DrawFn, contracts: list[TopicContract], events: list[EventSch
     more = draw(st.sampled_from([0, 0, 1, 2]))
     steps += [_after(draw, events[0], aliases, of, number, repeats=repeats) for number in range(more)]
     steps.append({"select": {"name": "out", "fields": _selected(draw, aliases)}})
-    retention = draw(st.sampled_from(["9ms", "30d", "30d"]))
+    spans = ["9ms", "30d", "30d"]
+    if relation is not None and corrections == "follow":  # kept no longer than the relation remembers
+        (part,) = relation.values()
+        spans = [part["within"], part["within"], "1ms"]
+    retention = draw(st.sampled_from(spans))
     tier = draw(st.integers(1, 4))
     expires = draw(st.sampled_from(["2030-01-01", "2030-01-01", "2020-02-02"]))
     grant = {"basis": "a test", "approved_by": "jd", "approved_on": "2020-01-01", "expires_on": expires}

@@ -34,9 +34,10 @@ def join(**changes: Any) -> dict[str, Any]:
     return {"join": values | changes}
 
 
-def topology(*steps: dict[str, Any], corrections: str = "follow", **sources: str) -> Topology:
+def topology(*steps: dict[str, Any], corrections: str = "follow", kept: str = "1d", **sources: str) -> Topology:
     """Trips are keyed by their carrier, seats by their entity, so that the seats are rekeyed."""
-    feed = build.feed(steps, sources=sources or {"trip": TRIP, "seat": SEAT}, corrections=corrections)
+    sources = sources or {"trip": TRIP, "seat": SEAT}
+    feed = build.feed(steps, sources=sources, corrections=corrections, retention=kept)
     trip = build.topic_contract(TRIP, key=("carrier",), partitions=3)
     catalogue = build.catalogue(
         build.event_schema("Trip", FIELDS),
@@ -254,7 +255,7 @@ def test_what_cannot_be_taken_yet_holds_up_its_slice_alone_and_nothing_overtakes
 
 
 def test_what_can_no_longer_match_is_dropped_and_counted() -> None:
-    lane = topology(join(within="1h"), OUT)
+    lane = topology(join(within="1h"), OUT, kept="1h")
     for number in range(10):
         publish(lane, TRIP, f"t{number}", number)
     lane.run()

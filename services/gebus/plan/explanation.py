@@ -9,11 +9,11 @@ from gebus.model.base import milliseconds
 from gebus.model.event import AvroType
 from gebus.model.feed import Feed, SelectStep, kind_and_name
 from gebus.plan.expression import Constant, Expression, FieldValue, Items, Operation, conjuncts
-from gebus.plan.feed_planner import duration
 from gebus.plan.footprint import BYTES_A_KEY, entry_bytes, follow_bytes
 from gebus.plan.relation import JoinPlan, Relation, SidePlan
 from gebus.plan.steps import DeduplicatePlan, StepPlan, WherePlan
 from gebus.plan.values import FeedPlan, InputPlan, LanePlan, RekeyPlan
+from gebus.plan.words import duration
 
 
 def explain(lanes: Sequence[LanePlan], feed: Feed) -> dict[str, Any]:

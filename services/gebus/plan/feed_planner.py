@@ -29,9 +29,8 @@ from gebus.plan.schema import output_schema
 from gebus.plan.selection import Selection
 from gebus.plan.steps import DeduplicatePlan, StepPlan, WherePlan
 from gebus.plan.values import FeedPlan, FieldPlan, TablePlan
+from gebus.plan.words import duration
 from gebus.policy import Policy
-
-_UNITS = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1))
 
 
 @dataclass(slots=True)
@@ -246,12 +245,6 @@ def _keeps_revisions(draft: _Draft, key: tuple[str, ...], prefixes: Sequence[str
                 f"a key with {prefix}event_id or {prefix}revision",
                 path=("key",),
             )
-
-
-def duration(window_ms: int) -> str:
-    """The milliseconds as the catalogue writes them: the largest unit that divides them."""
-    unit, size = next((unit, size) for unit, size in _UNITS if window_ms % size == 0)
-    return f"{window_ms // size}{unit}"
 
 
 def _select_is_last(feed: Feed) -> bool:

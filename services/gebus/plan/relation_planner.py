@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 from gebus.model.base import milliseconds
 from gebus.model.event import ENVELOPE
@@ -15,6 +16,7 @@ from gebus.plan.origin import Origin, differences
 from gebus.plan.refusal import KeyPath, Problem, Refusal
 from gebus.plan.relation import JoinPlan, ReconcilePlan, Relation, SidePlan
 from gebus.plan.schema import composite_schema, definitions
+from gebus.plan.words import duration
 
 WINNER, CONFLICT = "winner", "conflict"
 """What steps after a reconcile that gives conflicts call the winning record, and what it differs in."""
@@ -72,6 +74,7 @@ def _join_refusals(feed: Feed, join: Join, origins: Mapping[str, Origin]) -> Ite
         topic = feed.sources[join.left]
         yield Refusal(f"both sides are {topic}", "two topic contracts", "a contract is not joined with itself")
     yield from _names(feed)
+    yield from _memory(feed, join.within)
     yield from _choices(join)
     yield from _on(join, origins[join.left], origins[join.right])
 
@@ -82,6 +85,15 @@ def _names(feed: Feed, *more: str) -> Iterator[Refusal]:
     for alias in feed.sources:
         if alias in taken:
             yield Refusal(f"the source is called `{alias}`", f"any name but {', '.join(taken)}", "call it otherwise")
+
+
+def _memory(feed: Feed, within: timedelta) -> Iterator[Refusal]:
+    """What a consumer still holds is remembered: else its correction would be lost, or be taken for an old one."""
+    if feed.corrections == "follow" and within < feed.retention:
+        spans = [duration(milliseconds(span)) for span in (within, feed.retention)]
+        found = f"`within: {spans[0]}` with `corrections: follow`, in a feed that keeps a record {spans[1]}"
+        advice = f"write `within: {spans[1]}` or more, or `retention: {spans[0]}` or less"
+        yield Refusal(found, "at least the feed's `retention`", advice, path=("within",))
 
 
 def _choices(join: Join) -> Iterator[Refusal]:
@@ -131,6 +143,7 @@ def _reconcile_refusals(
         found = f"{len(feed.sources)} sources: {', '.join(feed.sources)}"
         yield Refusal(found, "one source: its publishers are the parties that are reconciled", path=("of",))
         return
+    yield from _memory(feed, step.within)
     yield from _names(feed, *((WINNER, CONFLICT, "differs") if step.gives == "conflicts" else ()))
     origin, contract = origins[step.of], contracts[step.of]
     for index, name in enumerate(step.key):

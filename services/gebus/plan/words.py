@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+_UNITS = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1))
+
+
+def duration(window_ms: int) -> str:
+    """The milliseconds as the catalogue writes them: the largest unit that divides them."""
+    unit, size = next((unit, size) for unit, size in _UNITS if window_ms % size == 0)
+    return f"{window_ms // size}{unit}"
+
 
 def relation_lines(step: dict[str, Any]) -> list[str]:
     """A join or reconcile step of an explanation, the first line what it makes."""

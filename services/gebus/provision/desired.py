@@ -56,7 +56,7 @@ def desired(catalogue: Catalogue, lanes: Sequence[LanePlan]) -> Desired:
     """
     topics: dict[str, Topic] = {}
     places: dict[str, Place] = {}
-    for topic, place in (*_contract_topics(catalogue), *_lane_topics(lanes), *_processor_topics(catalogue)):
+    for topic, place in (*_contract_topics(catalogue), *_lane_topics(catalogue, lanes), *_processor_topics(catalogue)):
         topics[topic.name] = topic
         places[topic.name] = place
     return Desired(
@@ -86,10 +86,12 @@ def _contract_topics(catalogue: Catalogue) -> Iterator[tuple[Topic, Place]]:
         yield Topic(contract.dead_letter_topic, 1, config), place
 
 
-def _lane_topics(lanes: Sequence[LanePlan]) -> Iterator[tuple[Topic, Place]]:
+def _lane_topics(catalogue: Catalogue, lanes: Sequence[LanePlan]) -> Iterator[tuple[Topic, Place]]:
     for lane in lanes:
-        # An entry counts for its window and at most an eighth of it more; a day covers the log's own pace of trimming.
-        retention = max(timedelta(milliseconds=lane.remembers_ms) * 9 / 8 + _DAY, _QUIET)
+        # An entry counts for its window and at most an eighth of it more, by the time of the log; while a lane stands
+        # still its time does too, for as long as its sources keep what it has not read. A day is for the trimming.
+        standing = max(catalogue.topics[part.contract].retention for part in lane.inputs)
+        retention = max(timedelta(milliseconds=lane.remembers_ms) * 9 / 8 + standing + _DAY, _QUIET)
         yield Topic(state_topic(lane.name), lane.partitions, _config(retention)), _partitions(lane)
         for rekey in lane.rekeys:
             place: Place = (f"topics/{rekey.contract}.yaml", ("partitions",))

@@ -83,7 +83,7 @@ def feed(steps: Sequence[Mapping[str, Any]], name: str = "dear", consumer: str =
             "approved_on": "2020-01-01",
             "expires_on": "2030-01-01",
         },
-        "retention": "30d",
+        "retention": "1d",
         "partitions": 1,
         "sources": {"e": "market.price_report"},
         "steps": tuple(steps),

@@ -111,7 +111,9 @@ class EachPair(_Memory):
         for partner in partners:
             partner.matched = True
         composites = [
-            self._composite(arrival, one.arrival, withdrawn=arrival.withdrawn, key=self.key_of_pair(arrival, one.arrival))
+            self._composite(
+                arrival, one.arrival, withdrawn=arrival.withdrawn, key=self.key_of_pair(arrival, one.arrival)
+            )
             for one in partners
         ]
         return made(composites, "filtered" if arrival.withdrawn else "waiting")

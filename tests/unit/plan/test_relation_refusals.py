@@ -132,6 +132,27 @@ def test_a_reconcile_that_cannot_be(changes: dict[str, Any], path: tuple[Any, ..
     assert where_ == ("steps", 0, "reconcile", *path)
 
 
+@pytest.mark.parametrize(
+    ("feed", "kind"),
+    [
+        (joined(join(within="3d"), OUT, corrections="follow", retention="4d"), "join"),
+        (reconciled(reconcile(within="3d"), ROW, corrections="follow", retention="4d"), "reconcile"),
+    ],
+)
+def test_corrections_are_followed_as_long_as_the_feed_keeps_a_record(feed: Feed, kind: str) -> None:
+    """Else the consumer still holds what the relation has forgotten, and its correction is lost."""
+    ((found, allowed, advice, path),) = findings(feed)
+    assert "`within: 3d` with `corrections: follow`, in a feed that keeps a record 4d" in found
+    assert (allowed, advice) == (
+        "at least the feed's `retention`",
+        "write `within: 4d` or more, or `retention: 3d` or less",
+    )
+    assert path == ("steps", 0, kind, "within")
+    kept = {"corrections": "follow", "retention": "3d"}
+    assert findings(joined(join(within="3d"), OUT, **kept)) == []
+    assert findings(joined(join(within="3d"), OUT, corrections="independent", retention="4d")) == []
+
+
 def test_one_relation_in_a_feed() -> None:
     ((found, allowed, _, path),) = findings(joined(join(), reconcile(), OUT))
     assert (found, allowed) == (

@@ -157,7 +157,7 @@ def test_a_deduplicate_after_a_join_has_a_table_of_its_feed() -> None:
 
 def test_a_join_in_the_kernels_words() -> None:
     changes = {"matches": "valid-at", "unmatched": "left", "within": "2d", "most": 7}
-    relation = sent(joined(join(**changes), OUT, corrections="follow", retention="9d"))["relation"]
+    relation = sent(joined(join(**changes), OUT, corrections="follow"))["relation"]
     told = {key: relation[key] for key in relation if key not in ("left", "right", "schema")}
     assert told == {
         "kind": "join",
