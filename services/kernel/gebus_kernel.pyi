@@ -25,8 +25,8 @@ class Dead:
     """A record for the dead-letter topic: message number `index` of the batch.
 
     `reason` is one word in snake_case, `detail` a sentence without a byte of the record, `place` the top-level field
-    that it is about, or "". Where a step of a feed could not take a record, `place` is `<feed>: <step>`: the other feeds
-    took it, each feed that did not names it once more, and it does not count towards the ceiling.
+    that it is about, or "". Where a step of a feed could not take a record, `place` is `<feed>: <step>`: the other
+    feeds took it, each feed that did not names it once more, and it does not count towards the ceiling.
     """
 
     index: int
@@ -68,10 +68,11 @@ class Step:
 class Account:
     """Where the records of one Kafka topic of one slice went for one feed, as of the last commit.
 
-    taken + more = delivered + filtered + duplicate + withheld + dead + waiting. `feed` is "" for the source itself, where
-    only taken and dead have a meaning; a topic that several lanes read has a row in each. withheld: the record passed
-    every step, and the grant had expired. more: a record that a relation made n of counts as n; so does what was made
-    when a record's time was over. waiting: a relation remembered the record, and nothing came of it when it arrived.
+    taken + more = delivered + filtered + duplicate + withheld + dead + waiting. `feed` is "" for the source itself,
+    where only taken and dead have a meaning; a topic that several lanes read has a row in each. withheld: the record
+    passed every step, and the grant had expired. more: a record that a relation made n of counts as n; so does what
+    was made when a record's time was over. waiting: a relation remembered the record, and nothing came of it when it
+    arrived.
     """
 
     lane: str
@@ -91,12 +92,13 @@ class Account:
 class Kernel:
     """The lanes of one worker: compiled plans, and the state of the slices that it owns.
 
-    A record passes all lanes that read its topic, so its slice must be open in all of them; it is read and checked once.
+    A record passes all lanes that read its topic, so its slice must be open in all of them; it is read and checked
+    once.
 
     Promised: the result depends on the records and their order in each partition alone (in an ordered lane: in each
-    slice), not on how they are cut into batches; no record, however hostile, raises or takes more than its budget of time and memory. Every method raises
-    ValueError with what was found and what to do, and has then changed nothing. Not promised: use from two threads at
-    once, which raises RuntimeError.
+    slice), not on how they are cut into batches; no record, however hostile, raises or takes more than its budget of
+    time and memory. Every method raises ValueError with what was found and what to do, and has then changed nothing.
+    Not promised: use from two threads at once, which raises RuntimeError.
     """
 
     LATENCY_BOUNDS_MS: ClassVar[tuple[int, ...]]

@@ -119,7 +119,7 @@ class Proxy:
                 asked[correlation] = fault
                 if fault.what == "hold-request":
                     self._strike(asked.pop(correlation))
-                    await asyncio.sleep(fault.seconds)
+                    await _held(fault.seconds)
             writer.write(frame)
             await writer.drain()
             if fault is not None and fault.what == "cut-after-request":
@@ -136,7 +136,7 @@ class Proxy:
                 self._strike(fault)
                 if fault.what == "drop-answer":
                     continue
-                await asyncio.sleep(fault.seconds)
+                await _held(fault.seconds)
             writer.write(frame)
             await writer.drain()
 
@@ -166,3 +166,9 @@ async def _frame(reader: asyncio.StreamReader) -> bytes:
         return head + await reader.readexactly(size)
     except asyncio.IncompleteReadError as error:
         raise ConnectionResetError("the connection ended") from error
+
+
+async def _held(seconds: float) -> None:
+    """The fault itself: a frame stays here for so long, or until the connection is given up."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(asyncio.Event().wait(), seconds)

@@ -18,7 +18,7 @@ from gebus.cli._lanes import AsJson, console, reader, require_extra
 from gebus.cli._options import CatalogueOption
 from gebus.model.errors import NotFound
 from gebus.plan import LanePlan
-from gebus.plan.feed_planner import duration
+from gebus.plan.words import duration
 
 if TYPE_CHECKING:
     from gebus.lanes.holdings import Holding
