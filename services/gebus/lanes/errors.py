@@ -61,8 +61,8 @@ def in_our_words(error: KafkaError, doing: str) -> GebusError:
     said = f"{error.name()}: {error.str()}"
     if error.code() in _FENCED:
         return Fenced(
-            f"fenced while {doing} ({said}): another process took this slot, or this one stood still for longer than its "
-            "session or transaction may; the open transaction is void; see that each slot is run once"
+            f"fenced while {doing} ({said}): another process took this slot, or this one stood still for longer than "
+            "its session or transaction may; the open transaction is void; see that each slot is run once"
         )
     if error.code() in _DENIED:
         return Denied(f"Kafka refused the worker while {doing} ({said}); `gebus apply` grants what the catalogue says")

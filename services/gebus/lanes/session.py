@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as KafkaMessage
 from gebus_kernel import Kernel
 
@@ -286,9 +286,10 @@ class Session:
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         # Paused before anything is read of them: restoring takes longer than a callback may. Each goes to the group's
-        # offset when it is read; at the beginning until then, for it must stand somewhere.
-        beginning = [Place.of(partition).kafka(OFFSET_BEGINNING) for partition in partitions]
-        self._kept(lambda: consumer.incremental_assign(beginning), "accepting partitions")
+        # offset when it is read. Until then it stands at a number: what `beginning` is the client asks the broker, and
+        # again half a second after the pause has made the answer void; it would go there even from the group's offset.
+        standing = [Place.of(partition).kafka(0) for partition in partitions]
+        self._kept(lambda: consumer.incremental_assign(standing), "accepting partitions")
         self._kept(lambda: consumer.pause(partitions), "pausing new partitions")
         places = [Place.of(partition) for partition in partitions]
         self._held.drop(places)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterable
 
+from confluent_kafka import OFFSET_BEGINNING
 from gebus_kernel import Kernel
 
 from gebus.lanes.errors import told
@@ -108,11 +109,17 @@ class Slices:
         starts = {place: self._restorer.starts.get(place, -1) for place in fresh}
         for place, start in starts.items():
             if start >= 0:
-                with told(f"going to offset {start} of {place}"):
-                    self._consumer.seek(place.kafka(start))
+                self._go_to(place, start)
         self._begun |= fresh
         with told(f"resuming {', '.join(map(str, sorted(places)))}"):
             self._consumer.resume(kafka(places))
+        for place, start in starts.items():
+            if start < 0:  # after resuming, which would make the broker's answer void
+                self._go_to(place, OFFSET_BEGINNING)
+
+    def _go_to(self, place: Place, offset: int) -> None:
+        with told(f"going to offset {offset} of {place}"):
+            self._consumer.seek(place.kafka(offset))
 
     def _count_whole(self) -> None:
         touched = {self._lanes.share(place) for place in self._assigned}

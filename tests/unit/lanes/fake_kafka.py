@@ -283,6 +283,7 @@ class FakeConsumer:
         for partition in partitions:
             place = (partition.topic, partition.partition)
             assert partition.offset == OFFSET_BEGINNING or partition.offset >= 0, "the client is told where to begin"
+            assert partition.offset >= 0 or not self.callbacks, "a paused partition goes to its beginning at any time"
             self.next[place] = self.kafka.beginnings[place] if partition.offset < 0 else partition.offset
 
     def incremental_unassign(self, partitions: list[TopicPartition]) -> None:
@@ -312,7 +313,7 @@ class FakeConsumer:
 
     def seek(self, partition: TopicPartition) -> None:
         place = (partition.topic, partition.partition)
-        self.next[place] = partition.offset
+        self.next[place] = self.kafka.beginnings[place] if partition.offset < 0 else partition.offset
         self.seen.pop(place, None)
 
     def get_watermark_offsets(
