@@ -49,10 +49,13 @@ class Broker:
         self.program.start()
 
     def wait_ready(self) -> None:
-        wait_until(self.answers, "Kafka answers its administrator")
+        try:
+            wait_until(self.answers, "Kafka answers its administrator")
+        except AssertionError as error:
+            error.add_note(self.program.last_words())
+            raise
 
     def answers(self) -> bool:
-        self.process()  # or it has died
         try:
             Admin(Connection.load(ADMIN, self.home)).close()
         except GebusError:
