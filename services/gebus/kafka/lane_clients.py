@@ -10,6 +10,7 @@ from confluent_kafka import Consumer, KafkaError, Producer
 from confluent_kafka.admin import AdminClient
 
 from gebus.kafka.admin import Admin
+from gebus.kafka.bounded import BoundedProducer
 from gebus.kafka.connection import ANSWER_SECONDS, Connection
 
 GROUP = "gebus.lanes"
@@ -94,7 +95,7 @@ def open_producer(connection: Connection, slot: int) -> Producer:
     Delivery is reported where the record was given with `on_delivery`. Not promised: that anybody answers; see
     `require_answer`.
     """
-    return Producer(
+    return BoundedProducer(
         {
             **_common(connection, f"gebus-lanes-{slot}"),
             "transactional.id": f"{GROUP}.{slot}",
@@ -117,7 +118,7 @@ def open_producer(connection: Connection, slot: int) -> Producer:
 
 def open_writer(connection: Connection, name: str, on_delivery: Callable[[KafkaError | None, Any], None]) -> Producer:
     """A producer without transactions, for topics that no lane writes; `on_delivery` hears of what failed."""
-    return Producer(
+    return BoundedProducer(
         {
             **_common(connection, f"gebus-{name}"),
             "enable.idempotence": True,
