@@ -94,8 +94,9 @@ class Merge:
     Promised: the sequence depends on what the partitions hold alone, not on when and how it was fetched; an input that
     is silent and read to its end holds nobody up. Not promised: that, where the clocks of several brokers differ, or a
     record has its append time for longer than a millisecond before replicas let it be seen, a record appended meanwhile
-    with an earlier time comes before those released; each partition keeps its own order whatever the clocks do. Nor that a record of an internal topic stands where its original did: its time is that at
-    which a lane wrote it there, which after a long stop of that lane is late.
+    with an earlier time comes before those released; each partition keeps its own order whatever the clocks do. Nor
+    that a record of an internal topic stands where its original did: its time is that at which a lane wrote it there,
+    which after a long stop of that lane is late.
     """
 
     def __init__(self, places: Iterable[Place]) -> None:
