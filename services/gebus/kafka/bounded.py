@@ -38,8 +38,8 @@ class BoundedProducer(Producer):
         if sending.is_alive():
             raise Stopped(
                 f"Kafka's client has not come back {_GRACE_SECONDS:g} s after its timeout of {timeout:g} s while "
-                "adding offsets to a transaction; this happens where a broker went away, and its process must begin anew: "
-                "`gebus run lanes` starts it again by itself"
+                "adding offsets to a transaction; this happens where a broker went away, and its process must begin "
+                "anew: `gebus run lanes` starts it again by itself"
             )
         if raised:
             raise raised[0]
