@@ -182,9 +182,10 @@ def _print_dead_letters(contract: str, letters: Sequence[DeadLetter]) -> None:
         typer.echo(f"{contract} has no dead letters")
         return
     table = Table(box=None, pad_edge=False)
-    for column in ("when", "place", "reason", "field", "detail", "value"):
+    for column in ("when", "place", "reason", "about", "detail", "value"):
         table.add_column(column, overflow="fold")
     for letter in letters:
         place = f"{letter.topic}/{letter.partition}@{letter.offset}"
-        table.add_row(letter.when, place, letter.reason, letter.field, letter.detail, letter.shown(_SHOWN))
+        about = f"{letter.feed}, step {letter.step}" if letter.feed else letter.field
+        table.add_row(letter.when, place, letter.reason, about, letter.detail, letter.shown(_SHOWN))
     console().print(table)

@@ -18,6 +18,8 @@ from gebus.lanes.settings import LaneSettings
 _topic: Callable[[Any], Any] = KafkaMessage.topic
 _partition: Callable[[Any], Any] = KafkaMessage.partition
 _MILLISECOND = 0.001
+_CLOCKS_APART_MS = 60_000
+"""So far this machine's clock may run ahead of the brokers' without any harm."""
 
 
 class OrderedInputs:
@@ -131,8 +133,13 @@ class OrderedInputs:
         return clock_ms if clock_ms >= 0 else None
 
     def renew(self) -> None:
-        """Ask where silent inputs end, so that the clocks of shares that get no records go on as well."""
-        self._ask([place for share in self._live for place in self._merges[share].unsure(self._newest_ms)])
+        """Ask where silent inputs end, so that the clocks of shares that get no records go on as well.
+
+        They follow the newest record that came, and where nothing is published at all this machine's clock, a minute
+        behind it: what is appended after the question has a later time than that.
+        """
+        until_ms = max(self._newest_ms, self._clock.now_ms() - _CLOCKS_APART_MS)
+        self._ask([place for share in self._live for place in self._merges[share].unsure(until_ms)], until_ms)
 
     def buffered(self) -> dict[Place, int]:
         """How many records of each input of the live shares wait for their turn."""
@@ -146,8 +153,11 @@ class OrderedInputs:
         if newest > self._newest_ms:
             self._newest_ms, self._since = newest, self._clock.monotonic()
 
-    def _ask(self, places: Collection[Place]) -> None:
-        """Ask where these end, unless an answer is under way, or the client itself knows that more is to come."""
+    def _ask(self, places: Collection[Place], until_ms: int = -1) -> None:
+        """Ask where these end, unless an answer is under way, or the client itself knows that more is to come.
+
+        `until_ms`: a time that lies before whatever is appended from now on, if one is known.
+        """
         asked = frozenset(filter(self._may_be_at_its_end, places))
         self._wants_ends = bool(asked)
         now = self._clock.monotonic()
@@ -156,7 +166,8 @@ class OrderedInputs:
         if self._ends is None:
             self._ends = self._open_ends()
         # A millisecond after the newest record came, the broker's clock shows a later one than its append time.
-        self._asked, self._floor_ms = asked, self._newest_ms + (now - self._since >= _MILLISECOND)
+        self._asked = asked
+        self._floor_ms = max(self._newest_ms + (now - self._since >= _MILLISECOND), until_ms)
         self._ask_at = now + self._settings.order_wait
         with told("asking for the ends of inputs"):
             self._ends.ask(asked)

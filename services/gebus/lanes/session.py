@@ -207,6 +207,8 @@ class Session:
         for place in self._slices.without_offset(shares):
             self._held.stop(place, "offset_lost")
         self._ordered.live(shares, self._restorer.starts)
+        if shares:  # before the first record of theirs is taken
+            self._keep_budget()
 
     def _take_slot(self) -> bool:
         """Take over the slot's transactional id, which ends what an earlier producer left open; False: not yet."""

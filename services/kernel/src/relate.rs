@@ -30,7 +30,7 @@ impl Turn<'_, '_> {
         match taken {
             Taken::TooMany => {
                 count.more += units;
-                self.refuse(number, "too_many_matches", "the key has as many records as it may have");
+                self.refuse(number, "too_many_matches", "the step remembers as many records of this key already as its `most` allows; let `most` be larger, or `within` shorter");
             }
             Taken::TooLarge => self.refuse(number, "too_large", "more is kept of it than 448 KiB"),
             _ if units > 0 => count.more += units - 1,

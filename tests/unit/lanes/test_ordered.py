@@ -213,6 +213,23 @@ def test_time_passes_in_a_slice_that_gets_no_records(bench: Bench) -> None:
     assert kernel.ticked == kernel.advanced
 
 
+def test_time_passes_where_nothing_is_published_any_more(bench: Bench) -> None:
+    """A minute behind the machine's clock, and never ahead of it."""
+    bench.publish("one", place=X)
+    left, later = [400], 600.0
+
+    def stopping() -> bool:
+        left[0] -= 1
+        if left[0] == 300:
+            bench.clock.pass_(later)
+        return left[0] < 0
+
+    bench.worker().run(stopping, bench.clock.pass_)
+    last = max(clock for _, clock in bench.kernels.made[-1].ticked)
+    newest = bench.kafka.log[X][0].timestamp
+    assert newest + 1000 * later - 61_000 < last <= bench.clock.now_ms() - 60_000
+
+
 def test_what_waits_for_its_turn_is_shown(bench: Bench) -> None:
     writer = FakeProducer(bench.kafka, "gebus.lanes.7")
     writer.init_transactions(1)
