@@ -8,10 +8,12 @@ from typing import cast
 from confluent_kafka.admin import AdminClient
 
 from gebus.kafka import Connection
+from gebus.kafka.admin import Admin
 from gebus.kafka.lane_clients import open_asker, open_consumer, open_producer, open_reader, require_answer
 from gebus.lanes.ends import Ends, Presence
 from gebus.lanes.ids import topic_ids
 from gebus.lanes.ports import Consumer, Producer
+from gebus.lanes.settings import GROUP, slot_id
 
 
 class LaneClients:
@@ -31,6 +33,10 @@ class LaneClients:
 
     def producer(self, slot: int) -> Producer:
         return cast(Producer, open_producer(self._connection, slot))
+
+    def leave(self, slot: int) -> None:
+        with Admin(self._connection) as admin:
+            admin.remove_member(GROUP, slot_id(slot))
 
     def topic_ids(self, topics: Collection[str], seconds: float) -> dict[str, str]:
         return topic_ids(self._connection, topics, seconds)

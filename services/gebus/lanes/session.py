@@ -83,6 +83,11 @@ class Session:
         self._advance_at = clock.monotonic() + settings.clock_interval
         self._look_at = 0.0
 
+    @property
+    def held_slot(self) -> bool:
+        """Whether the group gave this session its slot, so that the slot's member is no other process."""
+        return self._transaction is not None
+
     def run(self, stopping: Stopping) -> None:
         """Work until `stopping`; then finish what is open. Raises what ended it otherwise."""
         try:

@@ -56,8 +56,9 @@ class Worker:
         gc.set_threshold(_ALLOCATIONS_BETWEEN_COLLECTIONS)
         while not stopping():
             committed = self._meter.committed
+            session = self._session()
             try:
-                self._session().run(stopping)
+                session.run(stopping)
             except GebusError as error:
                 self._meter.session_ended()
                 if not error.retriable:
@@ -65,6 +66,16 @@ class Worker:
                 if self._meter.committed > committed:
                     self._backoff.reset()
                 self._pause(error, wait)
+            else:
+                if session.held_slot:
+                    self._leave()
+
+    def _leave(self) -> None:
+        """A static member that closes says that it comes back, and the group keeps its slices for it."""
+        try:
+            self._clients.leave(self._slot)
+        except GebusError as error:
+            _log.warning("slot %d: its slices go to others only when its session is over: %s", self._slot, error)
 
     def _session(self) -> Session:
         return Session(

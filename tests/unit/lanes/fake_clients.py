@@ -47,6 +47,12 @@ class FakeClients:
         self.readers: list[FakeConsumer] = []
         self.producers: list[FakeProducer] = []
         self.asked: list[FakeEnds] = []
+        self.left: list[int] = []
+        """The slots that were given up for good."""
+
+    def leave(self, slot: int) -> None:
+        assert self.sources[-1].closed, "a member leaves when it has closed"
+        self.left.append(slot)
 
     def source_consumer(self, slot: int) -> FakeConsumer:
         self.kafka.generation += 1

@@ -334,3 +334,15 @@ def test_copies_for_every_partition_come_to_theirs(bench: Bench) -> None:
     bench.publish("one")
     bench.run()
     assert [len(bench.kafka.visible(("all", number))) for number in (0, 1, 2)] == [2, 2, 0]
+
+
+def test_a_worker_that_is_asked_to_stop_gives_its_slot_up_for_good(bench: Bench) -> None:
+    bench.publish("one")
+    bench.run()
+    assert bench.clients.left == [0]
+
+
+def test_a_worker_that_never_had_its_slot_takes_it_from_nobody(bench: Bench) -> None:
+    bench.clients.places = []
+    bench.run()
+    assert bench.clients.left == []
