@@ -10,7 +10,7 @@ from tests.fault.cells import IN_CI, SHORT
 from tests.fault.stage import Stage
 
 pytestmark = pytest.mark.stack
-EVENTS, SEED = 3000, 1
+EVENTS, SEED = 2000, 1
 
 
 @pytest.mark.parametrize("name", IN_CI)
