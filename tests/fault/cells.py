@@ -245,7 +245,7 @@ IN_CI: Mapping[str, Cell] = {
     "endtxn-dropped-then-killed": end_txn("drop-answer", kill=True),
     "storm": storm,
 }
-"""The short form: several faults in one life, on one stack, within five minutes. What only takes longer is not in it."""
+"""The short form: several faults in one life, on one stack, within five minutes; what takes longer is not in it."""
 
 CELLS: Mapping[str, Cell] = {
     **{
