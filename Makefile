@@ -53,8 +53,11 @@ lint: setup  ## formatting, types, layers, warnings
 	$(BIN)/lint-imports
 	cd services/kernel && cargo fmt --check && cargo clippy --quiet --all-targets -- -D warnings
 
-bench: setup  ## workload W1 side by side with its peers; results in build/bench
+bench: setup  ## the workloads beside their peers, results in build/bench; BENCH="w2 w3 --scale 0.02" is less
 	$(BIN)/python -m tests.bench $(BENCH)
+
+fault: setup  ## the kill matrix, hours of it; results and histories in build/fault; FAULT="CELL --events N --seeds 1 2"
+	$(BIN)/python -m tests.fault $(FAULT)
 
 format: setup  ## rewrite the sources in the project's format
 	$(BIN)/ruff format $(CHECKED)

@@ -2,7 +2,7 @@
 """The part of gebus that touches the bytes of a batch: no I/O, no clock, no threads."""
 
 from collections.abc import Sequence
-from typing import ClassVar, Protocol, final, type_check_only
+from typing import Any, ClassVar, Protocol, final, type_check_only
 
 __all__ = ["Account", "Blocked", "Dead", "Kernel", "Step"]
 
@@ -25,7 +25,8 @@ class Dead:
     """A record for the dead-letter topic: message number `index` of the batch.
 
     `reason` is one word in snake_case, `detail` a sentence without a byte of the record, `place` the top-level field
-    that it is about, or "".
+    that it is about, or "". Where a step of a feed could not take a record, `place` is `<feed>: <step>`: the other
+    feeds took it, each feed that did not names it once more, and it does not count towards the ceiling.
     """
 
     index: int
@@ -38,8 +39,11 @@ class Blocked:
     """The first record of a topic's partition that must not be taken yet: message number `index` of the batch.
 
     The kernel passed over this record and all later ones of the same topic and partition in the batch; they count
-    nowhere. `reason` is `unknown_schema` (`schema_id` says which; add or refuse it, then offer the records again) or
-    `dead_letter_limit` (`schema_id` is None: the record would be one dead letter too many; people must look).
+    nowhere. Where a lane of the topic, or one that shares topics with it, is ordered, it passed over all later ones of
+    the same partition number in any topic of these lanes. `reason` is `unknown_schema` (`schema_id` says which; add or
+    refuse it, then offer the records again), `dead_letter_limit` (`schema_id` is None: the record would be one dead
+    letter too many; people must look) or, in ordered lanes alone, `batch_full` (what came before it made more than
+    64 MiB; offer it again at once).
     """
 
     index: int
@@ -50,12 +54,13 @@ class Blocked:
 class Step:
     """What became of one batch. `count` is the number of messages, the blocked ones included.
 
-    `outputs` holds for each feed topic the records to deliver, in the order of the batch, as `Producer.produce_batch`
-    takes them; `key` is the message's own key object.
+    `outputs` holds for each topic the records to produce, in the order of the batch, as `Producer.produce_batch` takes
+    them. The topics are feeds' and rekeys'. `key` is the message's own key object, but with a rekey, or where time and
+    no message brought the record. A copy for every partition names its `partition`.
     """
 
     count: int
-    outputs: list[tuple[str, list[dict[str, bytes]]]]
+    outputs: list[tuple[str, list[dict[str, Any]]]]
     dead: list[Dead]
     blocked: list[Blocked]
 
@@ -63,8 +68,11 @@ class Step:
 class Account:
     """Where the records of one Kafka topic of one slice went for one feed, as of the last commit.
 
-    taken = delivered + filtered + duplicate + withheld + dead. `feed` is "" for the source itself, where only taken and
-    dead have a meaning. withheld: the record passed every step, and the grant had expired.
+    taken + more = delivered + filtered + duplicate + withheld + dead + waiting. `feed` is "" for the source itself,
+    where only taken and dead have a meaning; a topic that several lanes read has a row in each. withheld: the record
+    passed every step, and the grant had expired. more: a record that a relation made n of counts as n; so does what
+    was made when a record's time was over. waiting: a relation remembered the record, and nothing came of it when it
+    arrived.
     """
 
     lane: str
@@ -72,27 +80,32 @@ class Account:
     topic: str
     feed: str
     taken: int
+    more: int
     delivered: int
     filtered: int
     duplicate: int
     withheld: int
     dead: int
+    waiting: int
 
 @final
 class Kernel:
     """The lanes of one worker: compiled plans, and the state of the slices that it owns.
 
-    Promised: the result depends on the records and their order in each partition alone, not on how they are cut into
-    batches; no record, however hostile, raises or takes more than its budget of time and memory. Every method raises
-    ValueError with what was found and what to do, and has then changed nothing. Not promised: use from two threads at
-    once, which raises RuntimeError.
+    A record passes all lanes that read its topic, so its slice must be open in all of them; it is read and checked
+    once.
+
+    Promised: the result depends on the records and their order in each partition alone (in an ordered lane: in each
+    slice), not on how they are cut into batches; no record, however hostile, raises or takes more than its budget of
+    time and memory. Every method raises ValueError with what was found and what to do, and has then changed nothing.
+    Not promised: use from two threads at once, which raises RuntimeError.
     """
 
     LATENCY_BOUNDS_MS: ClassVar[tuple[int, ...]]
     """The upper bounds of the buckets that `commit` counts in; one more bucket takes what lies above the last."""
 
     def __new__(cls, plans: Sequence[str]) -> Kernel:
-        """Compile the lane plans (JSON, see README.md)."""
+        """Compile the lane plans (JSON, see README.md). Lanes that name the same source share it."""
 
     def add_writer_schema(self, source: str, schema_id: int, schema: str) -> None:
         """Let records of this schema in. ValueError if they cannot be read as the source's schema, and why."""
@@ -101,7 +114,8 @@ class Kernel:
         """Make every record of this schema a dead letter with this reason."""
 
     def set_feed_schema(self, feed: str, schema_id: int) -> None:
-        """Set the id that stands before the feed's delivered records. Needed before `step`."""
+        """Set the id that stands before the feed's delivered records, or before a rekey's copies, which are in the
+        source's own schema. Needed before `step`."""
 
     def set_token_key(self, feed: str, key: bytes) -> None:
         """Set the secret of the feed's tokens. Needed before `step` where a field is masked by a token."""
@@ -116,15 +130,32 @@ class Kernel:
         """Take in one record of the slice's state topic, in the order of the log.
 
         What belongs to a table, topic or feed that the plan no longer has is passed over. ValueError for a record that
-        is damaged, of an unknown version, or not the kernel's.
+        is damaged, of an unknown version, not the kernel's, or of a table whose entries meant something else.
         """
 
     def step(self, messages: Sequence[Message]) -> Step:
-        """Take a batch: walk, check, deduplicate, filter, select, mask. Nothing is lasting before `commit`."""
+        """Take a batch, record by record in its order: walk, check, deduplicate, filter, relate, select, mask.
+
+        Nothing is lasting before `commit`. Not promised: that the order is right. Whoever calls gives an ordered lane
+        the records of a slice by append time, topic and offset.
+        """
+
+    def tick(self, lane: str, slice: int, clock_ms: int) -> Step:
+        """Make what is due in an ordered lane when no record will come any more that was appended before `clock_ms`.
+
+        `step` does the same before each record, with the record's append time; so a tick changes when something is
+        delivered, not what.
+        """
 
     def state(self) -> list[tuple[str, int, bytes, bytes]]:
         """What to write into the state topics within the open transaction: (lane, slice, key, value), none if nothing
         changed. Each value is smaller than 512 KiB."""
+
+    def dump(self, lane: str, slice: int) -> list[tuple[bytes, bytes]]:
+        """The committed state of a slice as (key, value), which `restore` takes into an empty slice in this order.
+
+        Each value is smaller than 512 KiB. ValueError while a transaction is open.
+        """
 
     def commit(self, now_ms: int) -> list[int]:
         """Make all since the last commit last; count its delivered records by latency up to `now_ms`."""

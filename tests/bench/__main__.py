@@ -1,21 +1,23 @@
-"""`python -m tests.bench`: bring up a stack of its own, publish W1, run the systems, write build/bench."""
+"""`python -m tests.bench`: bring up a stack of its own, publish a workload, run the systems, write build/bench."""
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 from tests.bench.cluster import Cluster
 from tests.bench.errors import BenchError
 from tests.bench.report import as_json, draw, print_table
-from tests.bench.run import Row, Source, run
+from tests.bench.run import Row, run
 from tests.bench.systems import Place, System, chosen, gebus, warm_up
-from tests.bench.workload import FEED_SUBJECT, SOURCE, SOURCE_SUBJECT, Oracle, encode, key_of, reports
+from tests.bench.workloads import WORKLOADS, Workload, named, w1
 
 from gebus.kafka.connection import Connection
 from gebus.kafka.registry import Registry
@@ -23,15 +25,26 @@ from gebus.stack.artifacts import cache
 
 ROOT = Path(__file__).parents[2]
 STACK_SECONDS = 300
+WARM_UP_EVENTS = 300_000
+
+
+@dataclass(frozen=True, slots=True)
+class _AnySchema:
+    """A schema that no registry has: what a warm-up writes is read by nobody."""
+
+    id: int = 1
+    schema: str = "{}"
 
 
 def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m tests.bench", description="Workload W1 side by side; see tests/bench/README.md."
+        prog="python -m tests.bench", description="Workloads side by side; see tests/bench/README.md."
     )
+    names = ", ".join(workload.name for workload in WORKLOADS)
+    parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=f"any of {names} (default: all)")
     parser.add_argument("--only", metavar="SYSTEMS", help="these systems alone, separated by commas")
     parser.add_argument(
-        "--events", type=int, default=1_000_000, metavar="N", help="events of W1 (default: %(default)s)"
+        "--scale", type=float, default=1.0, metavar="X", help="times each workload's size (default: %(default)s)"
     )
     parser.add_argument("--json", action="store_true", help="print the rows as JSON instead of a table")
     parser.add_argument("--build", type=Path, default=ROOT / "build" / "bench", help="where results and logs go")
@@ -39,22 +52,25 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
-def measure(systems: Sequence[System], events: int, place: Place, console: Console) -> tuple[list[Row], int]:
+def measure(
+    workload: Workload, systems: Sequence[System], size: int, place: Place, console: Console
+) -> tuple[list[Row], int]:
     """The rows of the systems, and how many have none, on a stack that is new and is down again afterwards."""
     rows, failures = [], 0
-    with stack(place) as connection:
+    with stack(place) as connection, Registry(connection) as registry:
         cluster = Cluster(connection)
-        console.print(f"publishing {events:,} events", highlight=False)
-        sources = {events: publish(events, SOURCE, connection, cluster)}
-        console.print("warming the broker", highlight=False)
-        run(warm_up(), sources[events], place, connection, cluster)
+        console.print(f"{workload.name}: warming the broker", highlight=False)
+        warm = w1.fill(min(size, WARM_UP_EVENTS), cluster, lambda _: _AnySchema(), ".warm-up")
+        run(warm_up(), warm, workload.feed, place, cluster)
+        console.print(f"{workload.name}: publishing, size {size:,}", highlight=False)
+        sources = {size: workload.fill(size, cluster, registry.latest)}
         for system in systems:
-            count = min(events, system.events or events)
+            count = min(size, system.events or size)
             if count not in sources:
-                sources[count] = publish(count, f"{SOURCE}.first-{count}", connection, cluster)
-            console.print(f"running {system.name}", highlight=False)
+                sources[count] = workload.fill(count, cluster, registry.latest, f".first-{count}")
+            console.print(f"{workload.name}: running {system.name}", highlight=False)
             try:
-                rows.append(run(system, sources[count], place, connection, cluster))
+                rows.append(run(system, sources[count], workload.feed, place, cluster))
             except BenchError as failure:
                 failures += 1
                 complain(console, failure)
@@ -67,30 +83,14 @@ def complain(console: Console, failure: BenchError) -> None:
 
 @contextmanager
 def stack(place: Place) -> Iterator[Connection]:
-    """The real stack in the bench's own home, with the bench's catalogue applied."""
+    """The real stack in the bench's own home, with the workload's catalogue applied; its records go with it."""
     _gebus(place, "up", "--fresh", "--port-base", str(place.port_base))
     try:
         _gebus(place, "apply")
         yield Connection.load("gebus-admin", place.home)
     finally:
         _gebus(place, "down")
-
-
-def publish(events: int, topic: str, connection: Connection, cluster: Cluster) -> Source:
-    """Fill a topic with the first events of W1, and do W1 on them in the plainest way."""
-    with Registry(connection) as registry:
-        source_id, feed_id = registry.latest(SOURCE_SUBJECT).id, registry.latest(FEED_SUBJECT).id
-    oracle = Oracle(feed_id)
-
-    def records() -> Iterator[tuple[bytes, bytes]]:
-        for report in reports(events):
-            oracle.take(report)
-            yield key_of(report), encode(report, source_id)
-
-    if topic != SOURCE:
-        cluster.create(topic)
-    cluster.publish(topic, records())
-    return Source(topic, events, oracle.outcome(), feed_id)
+    shutil.rmtree(place.home, ignore_errors=True)  # gigabytes; what went wrong can still be read there
 
 
 def _gebus(place: Place, *words: str) -> None:
@@ -101,25 +101,35 @@ def _gebus(place: Place, *words: str) -> None:
         raise BenchError(f"`gebus {' '.join(words)}` failed:\n{result.stderr.strip() or result.stdout.strip()}")
 
 
-def main(words: Sequence[str] | None = None) -> int:
-    options = arguments(words)
-    console = Console(stderr=True)
+def _bench(workload: Workload, options: argparse.Namespace, console: Console) -> bool:
+    """Measure one workload, show and write its rows; whether every system has one."""
     build: Path = options.build.absolute()
     build.mkdir(parents=True, exist_ok=True)
-    place = Place(build / "home", build, cache(), options.port_base)
-    try:
-        rows, failures = measure(chosen(options.only), options.events, place, console)
-    except BenchError as failure:
-        complain(console, failure)
-        return 1
-    (build / "w1.json").write_text(as_json(rows), "utf-8")
-    draw(rows, build / "w1.png")
+    place = Place(build / "home", build, cache(), options.port_base, workload.catalogue)
+    systems = chosen(workload, options.only)
+    rows, failures = measure(workload, systems, round(workload.size * options.scale), place, console)
+    results, picture = build / f"{workload.name}.json", build / f"{workload.name}.png"
+    results.write_text(as_json(rows), "utf-8")
+    draw(workload.title, rows, picture)
     if options.json:
         sys.stdout.write(as_json(rows))
     else:
-        print_table(rows, Console(width=None if sys.stdout.isatty() else 160))
-    console.print(f"written: {build / 'w1.json'}, {build / 'w1.png'}", highlight=False)
-    return 1 if failures else 0
+        print_table(workload.title, rows, Console(width=None if sys.stdout.isatty() else 160))
+    console.print(f"written: {results}, {picture}", highlight=False)
+    return not failures
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    options = arguments(words)
+    console = Console(stderr=True)
+    good = True
+    try:
+        for workload in named(options.workloads):
+            good &= _bench(workload, options, console)
+    except BenchError as failure:
+        complain(console, failure)
+        return 1
+    return 0 if good else 1
 
 
 if __name__ == "__main__":

@@ -25,23 +25,27 @@ _COLUMNS = (
     ("events/s", "events_per_s"),
     ("events/CPU s", "events_per_cpu_s"),
     ("peak MB", "peak_mb"),
+    ("restart s", "restart_seconds"),
 )
 
 
 def as_json(rows: Sequence[Row]) -> str:
-    return json.dumps([asdict(row) for row in rows], indent=2) + "\n"
+    """One object a row; what was not measured is not named."""
+    objects = [{name: value for name, value in asdict(row).items() if value is not None} for row in rows]
+    return json.dumps(objects, indent=2) + "\n"
 
 
-def print_table(rows: Sequence[Row], console: Console) -> None:
-    table = Table(title="W1: deduplicate by id, keep masks dearer than 20 yuan, blank two personal fields")
-    for title, name in _COLUMNS:
+def print_table(title: str, rows: Sequence[Row], console: Console) -> None:
+    table = Table(title=title)
+    columns = [column for column in _COLUMNS if any(getattr(row, column[1]) is not None for row in rows)]
+    for heading, name in columns:
         number = name not in ("system", "version", "guarantee")
-        table.add_column(title, justify="right" if number else "left", overflow="fold")
+        table.add_column(heading, justify="right" if number else "left", overflow="fold")
     for row in rows:
         values = asdict(row)
-        table.add_row(*(_text(values[name]) for _, name in _COLUMNS))
+        table.add_row(*(_text(values[name]) for _, name in columns))
     console.print(table)
-    if rows and any(row.events != rows[0].events for row in rows):
+    if rows and any(row.events < rows[0].events for row in rows):
         console.print("Where fewer events are named, the system is too slow for all of them and got the first part.")
 
 
@@ -51,7 +55,7 @@ def _text(value: object) -> str:
     return f"{value:.2f}" if isinstance(value, float) else str(value)
 
 
-def draw(rows: Sequence[Row], path: Path) -> None:
+def draw(title: str, rows: Sequence[Row], path: Path) -> None:
     """Events per CPU second and per second of every system, on a logarithmic scale, as a PNG."""
     from matplotlib import pyplot
 
@@ -69,7 +73,7 @@ def draw(rows: Sequence[Row], path: Path) -> None:
     axes.margins(x=0.15)
     axes.set_yticks(list(places), names, fontsize=8)
     axes.invert_yaxis()
-    axes.set_title("Workload W1 on one broker; each output checked against the oracle", fontsize=10)
+    axes.set_title(f"{title}\none broker; each output checked against the oracle", fontsize=10)
     axes.legend(fontsize=8, loc="lower right")
     figure.savefig(path, dpi=150)
     pyplot.close(figure)

@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
-import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from threading import Event
 
 from tests.bench.cluster import Cluster
+from tests.bench.digest import Digest, Outcome
 from tests.bench.errors import BenchError
 from tests.bench.meter import Usage, usage
+from tests.bench.process import Process, kill, running, until
+from tests.bench.source import PARTITIONS, Source
 from tests.bench.systems import Place, System, duplicates_of_lane
-from tests.bench.workload import PARTITIONS, SCHEMA, Outcome, plain
 
-from gebus.kafka.connection import Connection
-
-ROOT = Path(__file__).parents[2]
 START_SECONDS = 90.0
-RUN_SECONDS = 900.0
-STOP_SECONDS = 15.0
-LOOK_EVERY = 0.02
+RUN_SECONDS = 120.0
+SLOWEST = 10_000  # events a second: below it a system has no figure
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table. `seconds` and `cpu_seconds` run from the assignment to the last commit."""
+    """One line of the table. `seconds` and `cpu_seconds` run from the assignment to the last commit.
+
+    `restart_seconds`, where a system was killed: from its start to the first record that was not there before.
+    """
 
     system: str
     version: str
@@ -41,16 +40,7 @@ class Row:
     events_per_s: int
     events_per_cpu_s: int
     peak_mb: int
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A topic full of W1, and what is to become of it."""
-
-    topic: str
-    events: int
-    expected: Outcome
-    feed_schema_id: int
+    restart_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,124 +50,140 @@ class _Span:
     peak_mb: float
 
 
-def run(system: System, source: Source, place: Place, connection: Connection, cluster: Cluster) -> Row:
-    """Run a system over the source, and refuse its figure unless it did all of the work and nothing else."""
-    command = system.prepare(place)
-    directory = place.build / system.name
-    directory.mkdir(parents=True, exist_ok=True)
-    report = directory / "report.json"
-    report.unlink(missing_ok=True)
+def run(system: System, source: Source, feed: str, place: Place, cluster: Cluster) -> Row:
+    """Run a system over the source, and refuse its figure unless it did all of the work and nothing else.
+
+    `feed` is the topic into which a lane delivers; a peer gets one of its own.
+    """
+    attempt = _Attempt(system, source, feed if system.lane else f"bench.{system.name}", place, cluster)
+    row = attempt.measured()
     if not system.lane:
-        cluster.create(system.output)
-        command = [*command, str(_write_task(system, source, connection, directory, report))]
-    with (directory / "log").open("wb") as log:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env=place.environment(),
-            cwd=ROOT,
-            start_new_session=True,
-        )
-        try:
-            span = _watch(process, system, source, cluster, directory / "log")
-        finally:
-            _stop(process)
-    repeats = duplicates_of_lane(place) if system.lane else int(json.loads(report.read_text("utf-8"))["repeats"])
-    found = cluster.read(system.output)
-    check(system.name, Outcome(repeats, found.count, found.hex()), source.expected)
-    return Row(
-        system.name,
-        system.version,
-        system.guarantee,
-        source.events,
-        found.count,
-        round(span.seconds, 3),
-        round(span.cpu_seconds, 3),
-        round(source.events / span.seconds),
-        round(source.events / span.cpu_seconds),
-        round(span.peak_mb),
-    )
+        cluster.delete(attempt.output)
+    return row
 
 
 def check(name: str, found: Outcome, expected: Outcome) -> None:
     """Refuse an outcome that differs from the oracle's in anything."""
-    for word, its, right in zip(
-        ("repeats", "outputs", "digest"), asdict_values(found), asdict_values(expected), strict=True
-    ):
-        if its != right:
-            raise BenchError(f"{name}: {word}: {its}, but the oracle has {right}: its figure does not count")
+    right = asdict(expected)
+    for word, its in asdict(found).items():
+        if its != right[word]:
+            raise BenchError(f"{name}: {word}: {its}, but the oracle has {right[word]}: its figure does not count")
 
 
-def asdict_values(outcome: Outcome) -> tuple[object, ...]:
-    return tuple(asdict(outcome).values())
+class _Attempt:
+    """A system at its work."""
 
+    def __init__(self, system: System, source: Source, output: str, place: Place, cluster: Cluster) -> None:
+        self.output = output
+        self._system, self._source, self._place = system, source, place
+        self._cluster = cluster
+        self._directory = place.build / system.name
+        shutil.rmtree(self._directory, ignore_errors=True)  # what an earlier run has seen would all be repeats
+        (self._directory / "state").mkdir(parents=True)
+        self._log = self._directory / "log"
+        self._command = system.prepare(place)
+        self._repeats = 0
 
-def _write_task(system: System, source: Source, connection: Connection, directory: Path, report: Path) -> Path:
-    state = directory / "state"
-    shutil.rmtree(state, ignore_errors=True)  # what an earlier run has seen would all be repeats
-    state.mkdir()
-    path = directory / "task.json"
-    task = {
-        "bootstrap": connection.bootstrap,
-        "ca_file": str(connection.ca_file),
-        "username": connection.principal,
-        "password": str(connection.password.get_secret_value()),
-        "group": system.group,
-        "source": source.topic,
-        "output": system.output,
-        "events": source.events,
-        "schema": plain(SCHEMA),
-        "feed_schema_id": source.feed_schema_id,
-        "state": str(state),
-        "report": str(report),
-        "store": system.store,
-    }
-    path.touch(mode=0o600)
-    path.write_text(json.dumps(task), "utf-8")
-    return path
+    def measured(self) -> Row:
+        """All of it: the run, the kill and the restart where the source has a tail, the check."""
+        system, source = self._system, self._source
+        if not system.lane:
+            self._cluster.create(self.output)
+        events = source.events
+        with self._running(events) as process:
+            span = self._watch(process)
+            if source.tail is not None:
+                kill(process)
+        restart = None if source.tail is None else round(self._restart(), 3)
+        found = self._cluster.read(self.output, Digest(derived=source.derived))
+        if system.lane:
+            self._repeats = duplicates_of_lane(self._place)
+        repeats = None if source.expected.repeats is None else self._repeats
+        check(system.name, Outcome(found.count, found.hex(), repeats), source.expected)
+        return Row(
+            system.name,
+            system.version,
+            system.guarantee,
+            events,
+            found.count,
+            round(span.seconds, 3),
+            round(span.cpu_seconds, 3),
+            round(events / span.seconds),
+            round(events / span.cpu_seconds),
+            round(span.peak_mb),
+            restart,
+        )
 
+    @contextmanager
+    def _running(self, events: int) -> Iterator[Process]:
+        """The system, at work on so many events; what it reports of itself is read when it has stopped."""
+        report = self._directory / "report.json"
+        report.unlink(missing_ok=True)
+        command = self._command if self._system.lane else [*self._command, str(self._write_task(events, report))]
+        with running(command, self._place.environment(), self._log) as process:
+            yield process
+        if not self._system.lane and self._source.expected.repeats is not None:
+            self._repeats += int(json.loads(report.read_text("utf-8"))["repeats"])
 
-def _watch(process: subprocess.Popen[bytes], system: System, source: Source, cluster: Cluster, log: Path) -> _Span:
-    pause = Event()
-    deadline = time.monotonic() + START_SECONDS
-    while cluster.assigned(system.group, source.topic) < PARTITIONS:
-        _still(process, deadline, f"{system.name}: no assignment", log)
-        pause.wait(LOOK_EVERY)
-    began, first = time.monotonic(), usage(process.pid)
-    deadline = began + RUN_SECONDS
-    while (done := cluster.committed(system.group, source.topic)) < source.events:
-        _still(process, deadline, f"{system.name}: {done} of {source.events} events committed", log)
-        pause.wait(LOOK_EVERY)
-    ended, last = time.monotonic(), usage(process.pid)
-    return _span(ended - began, first, last)
+    def _watch(self, process: Process) -> _Span:
+        name, group, topics = self._system.name, self._system.group, self._source.topics
+        held = PARTITIONS * len(topics)
+        until(
+            lambda: self._cluster.assigned(group, topics) >= held,
+            process, self._log, START_SECONDS, lambda: f"{name}: no assignment",
+        )  # fmt: skip
+        began, first = time.monotonic(), usage(process.pid)
+        self._until_committed(process, self._source.events)
+        return _span(time.monotonic() - began, first, usage(process.pid))
+
+    def _until_committed(self, process: Process, events: int) -> None:
+        group, topics = self._system.group, self._source.topics
+        until(
+            lambda: self._cluster.committed(group, topics) >= events,
+            process, self._log, RUN_SECONDS + events / SLOWEST,
+            lambda: f"{self._system.name}: {self._cluster.committed(group, topics)} of {events} events committed",
+        )  # fmt: skip
+
+    def _restart(self) -> float:
+        """Start what was killed again; the seconds to its first new record. What there is to do lies ready."""
+        with self._cluster.first_new(self.output) as came:
+            more = self._source.grow()
+            began = time.monotonic()
+            with self._running(more) as process:
+                until(
+                    lambda: came(0.005),
+                    process,
+                    self._log,
+                    RUN_SECONDS,
+                    lambda: f"{self._system.name}: nothing new after the restart",
+                )
+                seconds = time.monotonic() - began
+                self._until_committed(process, self._source.events)
+        return seconds
+
+    def _write_task(self, events: int, report: Path) -> Path:
+        connection, source = self._cluster.connection, self._source
+        path = self._directory / "task.json"
+        task = {
+            "bootstrap": connection.bootstrap,
+            "ca_file": str(connection.ca_file),
+            "username": connection.principal,
+            "password": str(connection.password.get_secret_value()),
+            "group": self._system.group,
+            "sources": source.topics,
+            "output": self.output,
+            "events": events,
+            "schemas": source.schemas,
+            "feed_schema": json.loads(source.feed.schema),
+            "feed_schema_id": source.feed.id,
+            "state": str(self._directory / "state"),
+            "report": str(report),
+            "store": self._system.store,
+        }
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(task), "utf-8")
+        return path
 
 
 def _span(seconds: float, first: Usage, last: Usage) -> _Span:
     return _Span(seconds, last.cpu_seconds - first.cpu_seconds, last.peak_mb)
-
-
-def _still(process: subprocess.Popen[bytes], deadline: float, what: str, log: Path) -> None:
-    status = process.poll()
-    late = time.monotonic() > deadline
-    if status is None and not late:
-        return
-    tail = "\n".join(log.read_text("utf-8", "replace").strip().splitlines()[-20:])
-    raise BenchError(
-        f"{what}, and {'time is up' if late else f'it ended with exit status {status}'}; {log} ends:\n{tail}"
-    )
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End the process and all that it started: the session is its own."""
-    try:
-        process.terminate()
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        pass
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
-    process.wait(STOP_SECONDS)

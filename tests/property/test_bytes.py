@@ -90,7 +90,7 @@ def test_random_and_mutated_bytes(case: tuple[list[dict[str, Any]], Any, list[by
     steps = [{"select": {"name": "out", "fields": {field["name"]: f"e.{field['name']}" for field in own}}}]
     catalogue = build.catalogue(build.event_schema("Report", own), [build.feed(steps)])
     lane = lanes(catalogue)[0]
-    topology, oracle = Topology(lane), Oracle(catalogue, lane.name, token_key)
+    topology, oracle = Topology(lane), Oracle(catalogue, token_key)
     topology.know_schema(FOREIGN_ID, json.dumps(schema))
     oracle.know_schema(FOREIGN_ID, schema)
     for body in bodies:

@@ -49,8 +49,8 @@ def test_kernel_and_cel_python_agree(data: st.DataObject) -> None:
     topology.run()
     assert not topology.committed.dead
     for index, text in enumerate(texts):
-        condition = Condition(text, "e", schema.avro)
-        verdicts = [condition.evaluate(one) for one in records]
+        condition = Condition(text, {"e": schema.avro})
+        verdicts = [condition.evaluate({"e": one}) for one in records]
         for verdict in verdicts:
             event(f"a condition is {verdict}")
         expected = [one["event_id"] for one, verdict in zip(records, verdicts, strict=True) if verdict is True]

@@ -136,7 +136,7 @@ class _Unmasked(LanePlan):
     """A lane plan whose kernel form has lost its masks."""
 
     def __init__(self, lane: LanePlan) -> None:
-        super().__init__(lane.name, lane.partitions, lane.source, lane.tables, lane.feeds)
+        super().__init__(**{slot: getattr(lane, slot) for slot in lane.__slots__})
 
     def to_kernel(self) -> str:
         return super().to_kernel().replace('"mask":{"kind":"token"}', '"mask":null')

@@ -21,7 +21,7 @@ EVENT = build.event_schema(
         {"name": "core", "type": "string", "default": "", "classification": 4},
     ],
 )
-STEPS = [
+STEPS: list[dict[str, Any]] = [
     {"deduplicate": {"name": "once", "of": "stock", "key": ["event_id"], "within": "14d"}},
     {"where": {"name": "dear", "when": "stock.price > 20"}},
     {
@@ -38,7 +38,7 @@ def run(given: list[Any], expect: list[Any], **changes: Any) -> CaseResult:
     case = {"name": "a case", "given": tuple(given), "expect": tuple(expect)}
     feed = build.feed(STEPS, tier=2, sources={"stock": "market.price_report"}, cases=(case,), **changes)
     catalogue = build.catalogue(EVENT, [feed])
-    return next(run_cases(catalogue, lanes(catalogue)[0], feed))
+    return next(run_cases(catalogue, lanes(catalogue), feed))
 
 
 def told(result: CaseResult) -> list[tuple[int, str, str, str]]:
@@ -149,4 +149,78 @@ def test_a_record_too_many_is_shown() -> None:
 def test_a_case_that_cannot_be_run(given: list[Any], expect: list[Any], problem: str) -> None:
     ((record, field, expected, got),) = told(run(given, expect))
     assert (record, field, expected) == (0, "", "a case that can be run")
+    assert got.startswith(problem), got
+
+
+def joined(given: list[Any], expect: list[Any], unmatched: str = "wait") -> CaseResult:
+    """A case of a feed of two sources, of which one is rekeyed."""
+    event = build.event_schema("Report", [{"name": "place", "type": "string"}, {"name": "count", "type": "int"}])
+    step = {
+        "name": "same-place",
+        "left": "need",
+        "right": "offer",
+        "on": ["place"],
+        "within": "14d",
+        "matches": "each-pair",
+        "unmatched": unmatched,
+        "broadcast": "none",
+        "most": 10,
+    }
+    fields = {"needed": "need.count", "offered": "offer.count"}
+    case = {"name": "a case", "given": tuple(given), "expect": tuple(expect)}
+    feed = build.feed(
+        [{"join": step}, {"select": {"name": "out", "fields": fields}}],
+        sources={"need": "supply.need", "offer": "supply.offer"},
+        corrections="follow",
+        cases=(case,),
+    )
+    contracts = [build.topic_contract("supply.need", key=("place",)), build.topic_contract("supply.offer")]
+    catalogue = build.catalogue(event, [feed], contracts[0], more=[(contracts[1], event)])
+    return next(run_cases(catalogue, lanes(catalogue), feed))
+
+
+NEED = {"need": {"entity_id": "n", "place": "wuhan", "count": 5}}
+OFFER = {"offer": {"entity_id": "o", "place": "wuhan", "count": 3}}
+
+
+def test_records_of_several_sources_are_below_their_names() -> None:
+    assert told(joined([OFFER, NEED], [{"needed": 5, "offered": 3, "occurred_at": "2020-02-01T00:00:01Z"}])) == []
+
+
+def test_a_correction_and_a_retraction_are_further_records() -> None:
+    less = {"offer": {**OFFER["offer"], "revision": 1, "count": 2}, "at": "2020-02-02T00:00:00Z"}
+    gone = {"offer": {**OFFER["offer"], "revision": 2, "status": "RETRACTED"}}
+    expect = [
+        {"needed": 5, "offered": 3, "status": "ASSERTED"},
+        {"needed": 5, "offered": 2, "status": "CORRECTED"},
+        {"needed": 5, "offered": 2, "status": "RETRACTED", "occurred_at": "2020-02-02T00:00:01Z"},
+    ]
+    assert told(joined([NEED, OFFER, less, gone], expect)) == []
+
+
+def test_at_alone_lets_time_pass() -> None:
+    early, late = {"at": "2020-02-15T00:00:00Z"}, {"at": "2020-02-15T00:00:02Z"}
+    assert told(joined([NEED, early], [], unmatched="left")) == []
+    assert told(joined([NEED, late], [{"needed": 5, "offered": None}], unmatched="left")) == []
+    assert told(joined([NEED, late, OFFER], [{"needed": 5, "offered": None}], unmatched="left")) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        (
+            [{"place": "wuhan"}],
+            "given record 1: the keys place; allowed: {need: {...}}, {offer: {...}}, each with `from`",
+        ),
+        ([{**NEED, "offer": {}}], "given record 1: the keys need, offer; allowed: {need: {...}}, {offer: {...}}"),
+        ([NEED, {**OFFER, "from": "cdc"}], "given record 2: from 'cdc'; allowed: jd, tmall"),
+        ([NEED, {"at": "later"}], "given record 2: at 'later'; allowed: an instant as 2020-02-01T08:00:00Z"),
+        (
+            [NEED, {**OFFER, "at": "2020-01-31T00:00:00Z"}],
+            "given record 2: at 2020-01-31T00:00:00Z; allowed: 2020-02-01T00:00:00Z, as the one before, or later",
+        ),
+    ],
+)
+def test_a_case_of_several_sources_that_cannot_be_run(given: list[Any], problem: str) -> None:
+    ((_, _, _, got),) = told(joined(given, []))
     assert got.startswith(problem), got

@@ -69,7 +69,7 @@ def test_a_feed_that_is_not_there_is_refused_with_the_nearest() -> None:
 
 def test_the_help_explains_the_format_of_a_case() -> None:
     text = " ".join(gebus("test", "--help").output.split())
-    for word in ("given:", "expect:", "dead: wrong_key", "token:", "2020-02-01T00:00:00Z"):
+    for word in ("given:", "expect:", "dead: wrong_key", "token:", "2020-02-01T00:00:00Z", "`at` alone"):
         assert word in text
 
 

@@ -180,7 +180,7 @@ def test_a_bad_record_is_a_dead_letter_and_costs_no_other(reason: str, changes: 
 def test_an_unknown_schema_stops_its_partition_until_it_is_known() -> None:
     lane = topology()
     lane.publish(report("e1"), "jd")
-    lane.publish_bytes(b"shop", b"\0\0\0\0\x63" + lane.source.encode(report("e2"))[5:], "jd")
+    lane.publish_bytes(b"shop", b"\0\0\0\0\x63" + lane.writers["market.price_report"].encode(report("e2"))[5:], "jd")
     lane.publish(report("e3"), "jd")
     lane.publish(report("e4", source="tmall"), "tmall")
     lane.run()

@@ -28,6 +28,13 @@ def level_of(code: str) -> Level:
     return "city" if code.endswith("00") else "county"
 
 
+def city_of(code: str) -> str:
+    """The city or prefecture that a division lies in; a municipality stands for itself, so does a whole province."""
+    if code.startswith(_MUNICIPALITIES):
+        return code[:2] + "0000"
+    return code[:4] + "00"
+
+
 class Divisions:
     """A code list of one edition.
 
@@ -39,8 +46,11 @@ class Divisions:
     def __init__(self, names: Mapping[str, str]) -> None:
         self._names = dict(names)
         self._below: dict[str, dict[str, str]] = {}
+        self._short: dict[str, str] = {}
         for code, name in self._names.items():
             self._below.setdefault(_parent(code), {})[code] = name
+            if level_of(code) != "county" and len(short := _SUFFIX.sub("", name)) > 1:
+                self._short[code] = short
 
     @classmethod
     def read(cls, path: Path) -> Divisions:
@@ -80,11 +90,7 @@ class Divisions:
     def mentioned(self, words: str) -> str | None:
         """The code of the city, or else of the province, whose short name stands last in the words."""
         found = max(
-            (
-                (words.rfind(short), len(short), code)
-                for code, name in self._names.items()
-                if level_of(code) != "county" and len(short := _SUFFIX.sub("", name)) > 1 and short in words
-            ),
+            ((words.rfind(short), len(short), code) for code, short in self._short.items() if short in words),
             default=None,
         )
         return found[2] if found else None

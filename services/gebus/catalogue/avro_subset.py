@@ -10,6 +10,7 @@ from typing import Any
 from gebus.catalogue.documents import Document, KeyPath, Rule, nearest, shown
 from gebus.model.base import FIELD_PATTERN
 from gebus.model.errors import Finding
+from gebus.model.identifiers import IDENTIFIER_NAMES
 
 MAX_FIELDS = 400
 """All fields of all records of one schema. A lane's plan and a person's patience both end before."""
@@ -28,7 +29,7 @@ _KEYS = {
     "fixed": ("type", "name", "size", "logicalType", "precision", "scale"),
 }
 _PLAIN_KEYS = ("type", "logicalType", "precision", "scale")
-_FIELD_KEYS = ("name", "type", "doc", "default", "codes")
+_FIELD_KEYS = ("name", "type", "doc", "default", "codes", "identifier")
 _RECORD_NAME = re.compile(r"^[A-Z][A-Za-z0-9]{0,60}$")
 _FIELD_NAME = re.compile(FIELD_PATTERN)
 _SUBSET = "string, int, long, float, double, boolean, bytes, record, array, map, or a union of null and one of these"
@@ -70,7 +71,7 @@ class SubsetCheck:
                 seen.add(name)
 
     def field_type(self, field: dict[str, Any], path: KeyPath, depth: int = 0) -> None:
-        """The type, the default and the codes of one field, which lies at `path` below `depth` other types."""
+        """Type, default, codes and identifier of one field, which lies at `path` below `depth` other types."""
         if "type" not in field:
             self._add(path, "avro", f"the field {shown(field.get('name'))} has no type", _SUBSET)
             return
@@ -85,6 +86,16 @@ class SubsetCheck:
             self._add(
                 (*path, "codes"), "codes", f"`codes` on {json.dumps(avro)}", "`codes` on string or array of string"
             )
+        if "identifier" in field:
+            self._identifier(field["identifier"], avro, (*path, "identifier"))
+
+    def _identifier(self, kind: object, avro: Any, path: KeyPath) -> None:
+        plain = avro[-1] if isinstance(avro, list) and avro else avro
+        if plain != "string":
+            self._add(path, "identifier", f"`identifier` on {json.dumps(plain)}", "`identifier` on a string")
+        elif kind not in IDENTIFIER_NAMES:
+            advice = nearest(kind, IDENTIFIER_NAMES) if isinstance(kind, str) else ""
+            self._add(path, "identifier", f"`identifier` is {shown(kind)}", ", ".join(IDENTIFIER_NAMES), advice)
 
     def _union(self, field: dict[str, Any], path: KeyPath, depth: int) -> None:
         avro, place = field["type"], (*path, "type")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -13,12 +14,16 @@ from gebus.catalogue.event_json import compile_reader
 from gebus.model.catalogue import CodeList
 from gebus.model.errors import EventRefused
 from gebus.model.event import STATUSES, AvroType, EventSchema
+from gebus.model.identifiers import DIVISIONS, Divisions, IdentifierKind, identifier_kinds
 from gebus.model.topic import TopicContract
 
 MAX_EVENT_ID_BYTES = 256
 _REGION = re.compile(r"[0-9]{6,12}", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_MS = 86_400_000
+_CHINA_MS = 8 * 3_600_000
+"""Dates inside identifiers are days in China: a child born there at dawn is not of the day before."""
+_LAST_DAY = date.max.toordinal()
 _SHOWN_LEVEL = 2
 """Values of fields above this level are not shown in errors: whoever reads a log may not read the field."""
 
@@ -26,9 +31,10 @@ _SHOWN_LEVEL = 2
 class EventValidator:
     """Checks events of one topic contract, each alone, before they are sent.
 
-    Promised: an event that passes is encoded by its schema without loss and is no dead letter for its envelope, its
-    types or its codes; the error names the field's path and shows no value of a field above level 2. Not promised:
-    that the event is in time, of a new id, or below the largest size: that is known only later.
+    Promised: an event that passes is encoded by its schema without loss and is no dead letter for its envelope or its
+    types, and its codes and identifiers hold; the error names the field's path and shows no value of a field above
+    level 2, and of an identifier that leads to a person never more than its mask. Not promised: that the event is in
+    time, of a new id, or below the largest size: that is known only later.
     """
 
     def __init__(self, contract: TopicContract, schema: EventSchema, codes: Mapping[str, CodeList]) -> None:
@@ -37,17 +43,19 @@ class EventValidator:
         self._publishers = contract.publishers
         self._check_types = compile_record(schema.avro)
         self._read = compile_reader(schema.avro)
-        self._coded = list(_coded_fields(schema, codes))
+        divisions = codes.get(DIVISIONS)
+        kinds = identifier_kinds(None if divisions is None else Divisions(divisions))
+        self._checks = list(_field_checks(schema, _Lists(codes, kinds)))
 
     def check(self, record: Mapping[str, Any]) -> None:
         """Nothing for an event that fits; EventRefused for any other."""
         try:
             self._check_types(record)
             self._check_envelope(record)
-            if self._coded:
-                day = _milliseconds(record["occurred_at"]) // _DAY_MS
-                for check_codes in self._coded:
-                    check_codes(record, day)
+            if self._checks:
+                at = _milliseconds(record["occurred_at"])
+                for check in self._checks:
+                    check(record, at)
         except WrongValue as wrong:
             raise EventRefused(self._topic, wrong.path or "the event", wrong.found, wrong.allowed) from None
 
@@ -77,47 +85,67 @@ class EventValidator:
             raise WrongValue(_short(record["region"]), "a GB/T 2260 code of 6 to 12 digits", "region")
 
 
-_CheckCodes = Callable[[Mapping[str, Any], int], None]
+_Check = Callable[[Any, int], None]
+"""Raises WrongValue for a value that does not hold at an instant (UTC ms), that of the event."""
 
 
-def _coded_fields(schema: EventSchema, codes: Mapping[str, CodeList]) -> Iterator[_CheckCodes]:
-    """One check for each top-level field that has codes, in itself or in the records below it."""
+@dataclass(frozen=True, slots=True)
+class _Lists:
+    """What the values of fields are held against, beyond their types."""
+
+    codes: Mapping[str, CodeList]
+    kinds: Mapping[str, IdentifierKind]
+
+
+def _field_checks(schema: EventSchema, lists: _Lists) -> Iterator[_Check]:
+    """One check for each top-level field with codes or an identifier, in itself or in the records below it."""
     levels = {field.name: field.level for field in schema.fields}
     for field in schema.avro["fields"]:
-        check = _codes_below(field, codes, levels[field["name"]])
+        check = _check_below(field, lists, levels[field["name"]])
         if check is not None:
-            yield _codes_of(field["name"], check)
+            yield _of_field(field["name"], check)
 
 
-def _codes_of(name: str, check: Callable[[Any, int], None]) -> _CheckCodes:
-    def of_field(record: Mapping[str, Any], day: int) -> None:
+def _of_field(name: str, check: _Check) -> _Check:
+    def of_field(record: Mapping[str, Any], at: int) -> None:
         if name in record:
             try:
-                check(record[name], day)
+                check(record[name], at)
             except WrongValue as wrong:
                 raise wrong.below(name) from None
 
     return of_field
 
 
-def _codes_below(
-    field: Mapping[str, Any], codes: Mapping[str, CodeList], level: int
-) -> Callable[[Any, int], None] | None:
+def _check_below(field: Mapping[str, Any], lists: _Lists, level: int) -> _Check | None:
+    shown = level <= _SHOWN_LEVEL
+    checks: list[_Check] = []
     if "codes" in field:
-        return _spread(field["type"], _code_check(codes[field["codes"]], shown=level <= _SHOWN_LEVEL))
+        checks.append(_code_check(lists.codes[field["codes"]], shown=shown))
+    if "identifier" in field:
+        checks.append(_identifier_check(lists.kinds[field["identifier"]], shown=shown))
     record = _record_within(field["type"])
-    if record is None:
-        return None
-    inner = [(below["name"], _codes_below(below, codes, level)) for below in record["fields"]]
-    checks = [_codes_of(name, check) for name, check in inner if check is not None]
+    if record is not None:
+        inner = [(below["name"], _check_below(below, lists, level)) for below in record["fields"]]
+        checks += [_of_field(name, check) for name, check in inner if check is not None]
     if not checks:
         return None
 
-    def of_record(value: Any, day: int) -> None:
+    def of_value(value: Any, at: int) -> None:
         for check in checks:
-            check(value, day)
+            check(value, at)
 
-    return _spread(field["type"], of_record)
+    return _spread(field["type"], of_value)
+
+
+def _identifier_check(kind: IdentifierKind, *, shown: bool) -> _Check:
+    def check(value: Any, at: int) -> None:
+        day = _EPOCH.toordinal() + (at + _CHINA_MS) // _DAY_MS
+        problem = kind.problem(value, date.fromordinal(min(max(day, 1), _LAST_DAY)))
+        if problem is not None:
+            raise WrongValue(*kind.told(value, problem, shown=shown))
+
+    return check
 
 
 def _record_within(avro: AvroType) -> Mapping[str, Any] | None:
@@ -133,18 +161,18 @@ def _record_within(avro: AvroType) -> Mapping[str, Any] | None:
     return None if below is None else _record_within(below)
 
 
-def _spread(avro: AvroType, check: Callable[[Any, int], None]) -> Callable[[Any, int], None]:
+def _spread(avro: AvroType, check: _Check) -> _Check:
     """`check` on each value that the type holds: none for null, each item of an array or map."""
     if isinstance(avro, list):
         branch = _spread(avro[1], check)
-        return lambda value, day: None if value is None else branch(value, day)
+        return lambda value, at: None if value is None else branch(value, at)
     if isinstance(avro, dict) and avro["type"] in ("array", "map"):
         item_check = _spread(avro.get("items", avro.get("values")), check)
 
-        def of_items(value: Any, day: int) -> None:
+        def of_items(value: Any, at: int) -> None:
             for part, item in value.items() if isinstance(value, Mapping) else enumerate(value):
                 try:
-                    item_check(item, day)
+                    item_check(item, at)
                 except WrongValue as wrong:
                     raise wrong.below(f"[{part!r}]") from None
 
@@ -152,21 +180,22 @@ def _spread(avro: AvroType, check: Callable[[Any, int], None]) -> Callable[[Any,
     return check
 
 
-def _code_check(codes: CodeList, *, shown: bool) -> Callable[[Any, int], None]:
+def _code_check(codes: CodeList, *, shown: bool) -> _Check:
     spans: dict[str, tuple[tuple[int, int], ...]] = {}
     for entry in codes.entries:
         begin = _days(entry.valid_from or date.min)
         end = _days(entry.valid_to) if entry.valid_to else _days(date.max) + 1
         spans[entry.code] = (*spans.get(entry.code, ()), (begin, end))
 
-    def check(value: Any, day: int) -> None:
+    def check(value: Any, at: int) -> None:
+        day = at // _DAY_MS
         for begin, end in spans.get(value, ()):
             if begin <= day < end:
                 return
         found = _short(value) if shown else kind(value)
         if value in spans:
             found += " outside its validity"
-        hint = nearest(value, spans) if shown else ""
+        hint = nearest(value, spans) if shown and value not in spans else ""
         allowed = f"a code of {codes.name} that is valid on the day of occurred_at"
         raise WrongValue(found, f"{allowed}; {hint}" if hint else allowed)
 

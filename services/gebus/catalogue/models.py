@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 from gebus.catalogue.documents import Document, KeyPath, nearest, nearest_of, shown
 from gebus.model.base import Model
 from gebus.model.errors import Finding
+from gebus.model.feed import STEPS
 
 M = TypeVar("M", bound=Model)
 
@@ -86,7 +87,7 @@ def _finding(document: Document, place: KeyPath, model: type[Model], path: KeyPa
         value = error["input"]
         keys = list(value) if isinstance(value, dict) else []
         found = f"a step with {', '.join(f'`{word}`' for word in keys) or 'no key'}"
-        kinds = ["deduplicate", "where", "select"]
+        kinds = list(STEPS)
         advice = nearest(str(keys[0]), kinds) if len(keys) == 1 else "begin each step with its own `-`"
         return document.finding(where, "key", found, f"exactly one of {', '.join(kinds)}", advice)
     allowed, next_step = _allowed(kind, context, error["msg"]), ""

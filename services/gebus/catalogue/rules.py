@@ -3,35 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import date
 
 from gebus.catalogue.documents import Document, KeyPath, nearest
 from gebus.catalogue.draft import Draft
 from gebus.catalogue.event import EventValidator
-from gebus.catalogue.identifiers import uscc_problem
 from gebus.catalogue.tree import read_lines
 from gebus.model.errors import EventRefused, Finding
 from gebus.model.event import EventSchema
-from gebus.model.feed import DeduplicateStep, Feed, SelectStep, Step, WhereStep
+from gebus.model.feed import DeduplicateStep, Feed, JoinStep, ReconcileStep, SelectStep, kind_and_name
+from gebus.model.identifiers import DIVISIONS, identifier_kinds
 from gebus.model.topic import TopicContract
-
-DIVISIONS = "divisions"
-"""The code list of GB/T 2260, six digits each. Where a catalogue has none, a region is checked by its form alone."""
 
 RESERVED_DOMAINS = ("feed", "dead", "gebus")
 """Kafka topics of feeds, dead letters and state begin so: a contract's topic could take the name of one of them."""
 
-_KEY_TYPES = ("string", "int", "long")
+_KEY_TYPES = ("string", "int", "long", {"type": "int", "logicalType": "date"})
 
 
 def check_parties(draft: Draft) -> Iterator[Finding]:
-    """The identifiers of parties hold by their own check characters, and their regions are divisions."""
+    """The identifiers of parties hold by their own check characters, and their regions are divisions.
+
+    The list of GB/T 2260 is the catalogue's own; where it has none, a region is checked by its form alone.
+    """
+    uscc = identifier_kinds()["uscc"]
     divisions = draft.codes.values.get(DIVISIONS)
     known = {entry.code for entry in divisions.entries} if divisions is not None else None
     for _, party, document in draft.parties.each():
-        problem = uscc_problem(party.uscc)
+        problem = uscc.problem(party.uscc, date.min)  # a USCC holds on every day or on none
         if problem is not None:
-            allowed = "a Unified Social Credit Code of GB 32100"
-            yield document.finding(("uscc",), "identifier", f"{party.uscc} {problem}", allowed, "look it up again")
+            found, allowed = uscc.told(party.uscc, problem, shown=True)
+            yield document.finding(("uscc",), "identifier", found, allowed, "look it up again")
         if known is not None and party.region[:6] not in known:
             found = f"region {party.region} lies in no division"
             allowed = f"a code of codes/{DIVISIONS}.yaml, or one that begins with it"
@@ -100,10 +102,10 @@ def check_processors(draft: Draft) -> Iterator[Finding]:
 def _step_names(feed: Feed, document: Document) -> Iterator[Finding]:
     first: dict[str, int] = {}
     for index, step in enumerate(feed.steps):
-        kind, name = _kind_and_name(step)
+        kind, name = kind_and_name(step)
         path: KeyPath = ("steps", index, kind, "name")
         line = first.setdefault(name, document.line(path))
-        if line != document.line(path) or any(_kind_and_name(other)[1] == name for other in feed.steps[:index]):
+        if line != document.line(path) or any(kind_and_name(other)[1] == name for other in feed.steps[:index]):
             found = f"a second step named {name}, the first is in line {line}"
             yield document.finding(path, "steps", found, "each name once in a feed: state derives from it")
 
@@ -123,14 +125,17 @@ def _deduplicates(feed: Feed, document: Document, draft: Draft) -> Iterator[Find
         if not isinstance(step, DeduplicateStep):
             continue
         place: KeyPath = ("steps", index, "deduplicate")
+        yield from _repeats(document, (*place, "key"), step.deduplicate.key)
         source = feed.sources.get(step.deduplicate.of)
         if source is None:
-            found = f"`of` is {step.deduplicate.of}"
-            advice = nearest(step.deduplicate.of, feed.sources)
-            allowed = f"a source of the feed: {', '.join(feed.sources)}"
-            yield document.finding((*place, "of"), "steps", found, allowed, advice)
+            relations = [kind_and_name(other)[1] for other in feed.steps if isinstance(other, JoinStep | ReconcileStep)]
+            if step.deduplicate.of not in relations:
+                known = [*feed.sources, *relations]
+                found, advice = f"`of` is {step.deduplicate.of}", nearest(step.deduplicate.of, known)
+                allowed = f"a source of the feed: {', '.join(feed.sources)}"
+                allowed += f"; or the step {', '.join(relations)}" if relations else ""
+                yield document.finding((*place, "of"), "steps", found, allowed, advice)
             continue
-        yield from _repeats(document, (*place, "key"), step.deduplicate.key)
         contract = draft.topics.values.get(source)
         schema = draft.event_of(contract) if contract is not None else None
         if schema is not None:
@@ -173,7 +178,7 @@ def _key_fields(document: Document, path: KeyPath, key: Sequence[str], schema: E
             )
         elif field.type not in _KEY_TYPES:
             found = f"{name} is {'nullable' if field.nullable else 'of another type'}"
-            allowed = f"key fields of {', '.join(_KEY_TYPES)}, never null"
+            allowed = "key fields of string, int, long or date, never null"
             yield document.finding((*path, index), "contract-key", found, allowed)
 
 
@@ -181,11 +186,3 @@ def _repeats(document: Document, path: KeyPath, items: Sequence[str]) -> Iterato
     for index, item in enumerate(items):
         if item in items[:index]:
             yield document.finding((*path, index), "value", f"{item} is written twice", "each once")
-
-
-def _kind_and_name(step: Step) -> tuple[str, str]:
-    if isinstance(step, DeduplicateStep):
-        return "deduplicate", step.deduplicate.name
-    if isinstance(step, WhereStep):
-        return "where", step.where.name
-    return "select", step.select.name

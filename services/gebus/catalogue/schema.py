@@ -36,6 +36,9 @@ class _Attributes(Model):
     ] = "null"
     generalise: GeneraliseMask | None = None
     codes: _Text | None = None
+    identifier: Any = None
+    """The kind that the value must be of: a publisher's event is refused for a slip of the pen. SubsetCheck checks it,
+    for fields within records may have one too."""
 
 
 def parse_schema(document: Document, name: str, namespace: str) -> tuple[EventSchema | None, list[Finding]]:

@@ -9,7 +9,7 @@ import typer
 
 from gebus.model.errors import GebusError
 
-_GROUPS = ("stack", "catalogue", "plan", "lanes", "processors", "edge", "demo")
+_GROUPS = ("stack", "catalogue", "plan", "lanes", "state", "replay", "processors", "edge", "identifier", "demo")
 
 
 def build() -> typer.Typer:

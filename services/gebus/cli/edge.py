@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
-from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
@@ -26,9 +25,9 @@ from gebus.catalogue import load
 from gebus.catalogue.documents import nearest
 from gebus.cli._event_file import EventFile, Line
 from gebus.cli._feed_output import writer
+from gebus.cli._instant import instant
 from gebus.cli._options import CatalogueOption
 from gebus.kafka import Connection
-from gebus.model.base import Duration
 from gebus.model.errors import EventRefused, GebusError, NotFound
 
 if TYPE_CHECKING:
@@ -118,7 +117,7 @@ def consume(
     _require_connectors()
     from gebus_connectors.sdk import Subscriber  # noqa: PLC0415 - it may not be installed
 
-    begin: Start = _instant(start, datetime.now(UTC)) if start else "beginning"
+    begin: Start = instant(start, datetime.now(UTC)) if start else "beginning"
     with Subscriber(Connection.load(party), [feed], start=begin) as subscriber:
         before = signal.signal(signal.SIGINT, lambda *_: subscriber.stop())
         try:
@@ -265,24 +264,6 @@ def _progress(stream: BinaryIO) -> Iterator[Callable[[], None]]:
                 bar.update(task, lines=lines, completed=stream.tell() if size is not None else 0)
 
         yield advance
-
-
-def _instant(text: str, now: datetime) -> datetime:
-    try:
-        return now - TypeAdapter(Duration).validate_python(text)
-    except ValidationError:
-        pass
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        instant = None
-    if instant is None or instant.tzinfo is None:
-        raise typer.BadParameter(
-            f"{text!r} is no instant; write one with its offset, as 2020-02-01T08:00:00+08:00 or 2020-02-01T00:00Z, "
-            "or how long ago, as 30m, 2h or 7d",
-            param_hint="--from",
-        )
-    return instant
 
 
 def _require_connectors() -> None:

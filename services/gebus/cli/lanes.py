@@ -4,41 +4,33 @@ from __future__ import annotations
 
 import json
 import signal
-import sys
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from importlib.util import find_spec
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from gebus import plan
 from gebus.catalogue import load
 from gebus.catalogue.documents import nearest
+from gebus.cli._lanes import AsJson, console, reader, require_extra
 from gebus.cli._options import CatalogueOption
 from gebus.cli._run import run_group
 from gebus.kafka import Connection
-from gebus.lanes.settings import PRINCIPAL
-from gebus.model.errors import GebusError, NotFound
+from gebus.lanes.settings import PRINCIPAL, LaneSettings
+from gebus.model.errors import NotFound
 
 if TYPE_CHECKING:
-    from confluent_kafka import Consumer
-
     from gebus.lanes.accounts import Row
     from gebus.lanes.dead_letters import DeadLetter
 
-_ADMIN = "gebus-admin"
-_EXTRA = ("confluent_kafka", "gebus_kernel", "prometheus_client")
 _SHOWN = 200
+_SNAPSHOT_BYTES = LaneSettings().snapshot_bytes
 _METRICS_PORT = 9464
 """Where exporters of OpenTelemetry answer Prometheus."""
-
-AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for machines.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -48,19 +40,40 @@ def register(app: typer.Typer) -> None:
     app.command("dead-letters")(dead_letters_command)
 
 
+WorkersOption = Annotated[int, typer.Option(min=1, max=64, help="Worker processes; a slice is worked on by one.")]
+MetricsPortOption = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        max=65_000,
+        help="Port of worker 0's metrics on 127.0.0.1; worker n takes n more; 0: none. "
+        "A worker whose port is taken says so and goes on without.",
+    ),
+]
+StateBytesOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="How many bytes of state a worker may hold; at the end it takes no more input, and loses nothing. "
+        "Half of this machine's memory for all workers together, unless given.",
+    ),
+]
+SnapshotBytesOption = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        help="A snapshot of a slice's state is written to $GEBUS_HOME/state when its log grew by so many bytes.",
+    ),
+]
+
+
 def run_lanes_command(
     *,
     root: CatalogueOption = Path("schemas"),
-    workers: Annotated[int, typer.Option(min=1, max=64, help="Worker processes; a slice is worked on by one.")] = 1,
-    metrics_port: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            max=65_000,
-            help="Port of worker 0's metrics on 127.0.0.1; worker n takes n more; 0: none. "
-            "A worker whose port is taken says so and goes on without.",
-        ),
-    ] = _METRICS_PORT,
+    workers: WorkersOption = 1,
+    metrics_port: MetricsPortOption = _METRICS_PORT,
+    state_bytes: StateBytesOption = None,
+    snapshot_bytes: SnapshotBytesOption = _SNAPSHOT_BYTES,
 ) -> None:
     """Run the lanes of the catalogue until Ctrl-C or SIGTERM, then stop within seconds; nothing is lost either way.
 
@@ -68,8 +81,9 @@ def run_lanes_command(
     Kafka that goes away later is waited for. A worker that dies is started again, ever more slowly; one that dies again
     and again, or is refused, ends the command with exit status 1. Messages go to standard error.
     """
-    _require_extra()
+    require_extra()
     from gebus.kafka.lane_clients import require_answer  # noqa: PLC0415 - needs the extra
+    from gebus.lanes.memory import memory  # noqa: PLC0415 - needs the extra
     from gebus.lanes.messages import log_to_stderr  # noqa: PLC0415 - needs the extra
     from gebus.lanes.ports import SystemClock  # noqa: PLC0415 - needs the extra
     from gebus.lanes.supervisor import Supervisor, SupervisorSettings, spawn_worker, worker_command  # noqa: PLC0415
@@ -86,10 +100,11 @@ def run_lanes_command(
 
     signal.signal(signal.SIGTERM, ask)
     signal.signal(signal.SIGINT, ask)
+    settings = LaneSettings(state_bytes=state_bytes or memory() // 2 // workers, snapshot_bytes=snapshot_bytes)
     supervisor = Supervisor(
         workers,
         lambda slot, restarts: spawn_worker(
-            worker_command(slot, root, metrics_port + slot if metrics_port else None, restarts)
+            worker_command(slot, root, metrics_port + slot if metrics_port else None, restarts, settings)
         ),
         SystemClock(),
         SupervisorSettings(),
@@ -100,15 +115,16 @@ def run_lanes_command(
 def accounts_command(*, root: CatalogueOption = Path("schemas"), as_json: AsJson = False) -> None:
     """Show what became of every record, by topic and feed, as the lanes committed it.
 
-    For each feed: taken = delivered + filtered + duplicate + withheld + dead; of a source, taken and dead. Exit status
-    1 if a line does not add up.
+    For each feed: taken + more = delivered + filtered + duplicate + withheld + dead + waiting, where more is what a
+    join made of a record beyond one, and waiting are records that it remembered and that nothing came of when they
+    arrived. Of a source, taken and dead. Exit status 1 if a line does not add up.
     """
-    _require_extra()
+    require_extra()
     from gebus.lanes.accounts import read_accounts  # noqa: PLC0415 - needs the extra
 
     plans = plan.lanes(load(root))
-    with _reader("accounts") as reader:
-        rows = read_accounts(reader, plans)
+    with reader("accounts") as consumer:
+        rows = read_accounts(consumer, plans)
     good = all(row.adds_up for row in rows)
     if as_json:
         typer.echo(json.dumps({"adds_up": good, "rows": [row.as_json() for row in rows]}, indent=2))
@@ -126,33 +142,19 @@ def dead_letters_command(
     as_json: AsJson = False,
 ) -> None:
     """Show the newest dead letters of a topic contract: why each died, where it came from, and what it held."""
-    _require_extra()
+    require_extra()
     from gebus.lanes.dead_letters import newest_dead_letters  # noqa: PLC0415 - needs the extra
 
     topics = load(root).topics
     if contract not in topics:
         advice = nearest(contract, topics) or f"it has {', '.join(sorted(topics))}"
         raise NotFound(f"{contract}: there is no such topic contract in {root}; {advice}")
-    with _reader("dead-letters") as reader:
-        letters = newest_dead_letters(reader, contract, limit)
+    with reader("dead-letters") as consumer:
+        letters = newest_dead_letters(consumer, contract, limit)
     if as_json:
         typer.echo(json.dumps([letter.as_json() for letter in letters], indent=2, ensure_ascii=False))
     else:
         _print_dead_letters(contract, letters)
-
-
-@contextmanager
-def _reader(name: str) -> Iterator[Consumer]:
-    """A reader of the log as the administrator; Denied or Unavailable at once, as from every other command."""
-    from gebus.kafka.lane_clients import open_reader, require_answer  # noqa: PLC0415 - needs the extra
-
-    connection = Connection.load(_ADMIN)
-    require_answer(connection)
-    reader = open_reader(connection, name)
-    try:
-        yield reader
-    finally:
-        reader.close()
 
 
 def _print_accounts(rows: Sequence[Row], *, good: bool) -> None:
@@ -162,17 +164,17 @@ def _print_accounts(rows: Sequence[Row], *, good: bool) -> None:
     table = Table(box=None, pad_edge=False)
     table.add_column("topic", no_wrap=True)
     table.add_column("feed", no_wrap=True)
-    outcomes = ("taken", "delivered", "filtered", "duplicate", "withheld", "dead")
+    outcomes = ("taken", "more", "delivered", "filtered", "duplicate", "withheld", "dead", "waiting")
     for outcome in outcomes:
         table.add_column(outcome, justify="right")
     table.add_column("")
     for row in rows:
-        of_source = {"delivered", "filtered", "duplicate", "withheld"} if not row.feed else set()
+        of_source = set(outcomes) - {"taken", "dead"} if not row.feed else set()
         counts = ["" if name in of_source else f"{getattr(row.counts, name):,}" for name in outcomes]
         table.add_row(row.topic, row.feed or "(source)", *counts, "" if row.adds_up else "does not add up")
-    console = _console()
-    console.print(table)
-    console.print("every record is accounted for" if good else "records are NOT accounted for: see the lines above")
+    out = console()
+    out.print(table)
+    out.print("every record is accounted for" if good else "records are NOT accounted for: see the lines above")
 
 
 def _print_dead_letters(contract: str, letters: Sequence[DeadLetter]) -> None:
@@ -180,22 +182,10 @@ def _print_dead_letters(contract: str, letters: Sequence[DeadLetter]) -> None:
         typer.echo(f"{contract} has no dead letters")
         return
     table = Table(box=None, pad_edge=False)
-    for column in ("when", "place", "reason", "field", "detail", "value"):
+    for column in ("when", "place", "reason", "about", "detail", "value"):
         table.add_column(column, overflow="fold")
     for letter in letters:
         place = f"{letter.topic}/{letter.partition}@{letter.offset}"
-        table.add_row(letter.when, place, letter.reason, letter.field, letter.detail, letter.shown(_SHOWN))
-    _console().print(table)
-
-
-def _console() -> Console:
-    """Piped, a table keeps its lines whole: a machine reads them."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 400)
-
-
-def _require_extra() -> None:
-    missing = [name for name in _EXTRA if find_spec(name) is None]
-    if missing:
-        raise GebusError(
-            f"{', '.join(missing)}: not installed; the lanes need the extra `lanes`: pip install 'gebus[lanes]'"
-        )
+        about = f"{letter.feed}, step {letter.step}" if letter.feed else letter.field
+        table.add_row(letter.when, place, letter.reason, about, letter.detail, letter.shown(_SHOWN))
+    console().print(table)

@@ -40,20 +40,24 @@ A case says which records are given and what the feed then holds:
       - stock: {event_id: s-1, good: mask, quantity: 40}
         from: yaofang
         at: 2020-02-01T08:00:00Z
+      - at: 2020-02-16T00:00:00Z
     expect:
       - {event_id: s-1, good: mask, quantity: 40}
 
-given: records in the order of the log. A record is written plainly, or below the name of its source, and then `from`
-names the party that publishes it and `at` the instant at which the log takes it. Without them, `from` is the record's
-own `source` or else the first publisher, and `at` is 2020-02-01T00:00:00Z and a second more for each further record.
+given: records in the order of the log. A record is written below the name of its source, or plainly where the feed has
+but one source. Below the name, `from` names the party that publishes it and `at` the instant at which the log takes it,
+which is not before that of the record above. Without them, `from` is the record's own `source` or else the first
+publisher, and `at` is 2020-02-01T00:00:00Z for the first record, and a second after the one above for the others. `at`
+alone lets time pass, so that what has waited in vain for its time is told.
 
 Envelope fields may be left out: event_id is then given-1, given-2 and so on, entity_id `entity`, revision 0, status
 ASSERTED, occurred_at and published_at as `at`, source as `from`, region 100000. Another field may be left out where
 the schema has a default. Dates and instants may be written as text.
 
 expect: the records that the feed holds, in order, each with exactly the fields that the consumer gets, as the policy
-leaves them. Only envelope fields and tokens may be left out; {token: "13800000001"} stands for the token of that
-value. A record that becomes a dead letter is written as {dead: wrong_key}, with its reason.
+leaves them; a correction or retraction is one record more. Only envelope fields and tokens may be left out;
+{token: "13800000001"} stands for the token of that value. A record that becomes a dead letter is written as
+{dead: wrong_key}, with its reason.
 """
 
 
@@ -80,9 +84,9 @@ def cases_command(
     started = time.monotonic()
     catalogue = load(root)
     chosen = _chosen(catalogue, feeds)
-    lanes = {feed.name: lane for lane in plan.lanes(catalogue) for feed in lane.feeds}
-    open_kernel(list({lane.name: lane for lane in lanes.values()}.values()))
-    results = [result for feed in chosen for result in run_cases(catalogue, lanes[feed.id], feed)]
+    lanes = plan.lanes(catalogue)
+    open_kernel(lanes)
+    results = [result for feed in chosen for result in run_cases(catalogue, lanes, feed)]
     failed = [result for result in results if result.differences]
     console = Console(highlight=False, soft_wrap=True)
     for result in failed:
@@ -102,11 +106,13 @@ def explain_command(
     root: CatalogueOption = Path("schemas"),
     as_json: AsJson = False,
 ) -> None:
-    """Print the plan of a feed: what it reads, its steps and their state, and what is left of each field and why."""
+    """Print the plan of a feed: what it reads, its steps and their state, and what is left of each field and why.
+
+    Bytes of state are estimates from the schema, of an entry; `gebus state` shows what there is.
+    """
     catalogue = load(root)
     chosen = _chosen(catalogue, [feed])[0]
-    lane = next(lane for lane in plan.lanes(catalogue) if any(one.name == chosen.id for one in lane.feeds))
-    explanation = plan.explain(lane, chosen)
+    explanation = plan.explain(plan.lanes(catalogue), chosen)
     text = json.dumps(explanation, ensure_ascii=False, indent=2) + "\n" if as_json else plan.render(explanation)
     typer.echo(text, nl=False)
 

@@ -18,6 +18,7 @@ from kafka.admin import (
     ACLResourcePatternType,
     ConfigResource,
     ConfigResourceType,
+    MemberToRemove,
     OffsetSpec,
     ResourcePattern,
     ResourcePatternFilter,
@@ -223,6 +224,13 @@ class Admin:
         with told(self._connection, f"looking for the offsets of group {group}"):
             found = self._once_coordinated(lambda: self._client.list_group_offsets(group)).get(group, {})
         return {(place.topic, place.partition): answer.offset for place, answer in found.items() if answer.offset >= 0}
+
+    def remove_member(self, group: str, instance: str) -> None:
+        """Take a static member out of a group, so that its partitions go to others before its session is over."""
+        with told(self._connection, f"taking {instance} out of group {group}"):
+            answers = self._client.remove_group_members(group, [MemberToRemove(group_instance_id=instance)])
+        for error in answers.values():
+            check(self._connection, f"taking {instance} out of group {group}", error)
 
     def _until(self, shown: Callable[[], bool], doing: str) -> None:
         """Wait until a confirmed change is described: the controller has it before the broker that answers."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any, Literal
 
 from confluent_kafka import Consumer, KafkaError, Producer
+from confluent_kafka.admin import AdminClient
 
 from gebus.kafka.admin import Admin
+from gebus.kafka.bounded import BoundedProducer
 from gebus.kafka.connection import ANSWER_SECONDS, Connection
 
 GROUP = "gebus.lanes"
@@ -36,13 +39,18 @@ _NETWORK = {
 
 
 def open_consumer(
-    connection: Connection, slot: int, *, without_offset: Literal["earliest", "error"] = "earliest"
+    connection: Connection,
+    slot: int,
+    *,
+    without_offset: Literal["earliest", "error"] = "earliest",
+    tells_end: bool = False,
 ) -> Consumer:
     """The consumer of one worker slot, a static member of the group of all lanes.
 
     Promised: committed records alone; nothing is committed but by a transaction; the range assignor gives this member
-    the same partition numbers of all topics with equal partition counts. Not promised: that anybody answers; see
-    `require_answer`.
+    the same partition numbers of all topics with equal partition counts. With `without_offset="error"` it never jumps
+    over records: where it does not know where to read, an error comes in a message's place. With `tells_end` the end
+    of a partition comes so too, each time it is reached. Not promised: that anybody answers; see `require_answer`.
     """
     return Consumer(
         {
@@ -53,6 +61,7 @@ def open_consumer(
             "group.remote.assignor": "range",
             "group.instance.id": f"{GROUP}.{slot}",
             "auto.offset.reset": without_offset,
+            "enable.partition.eof": tells_end,
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
             "isolation.level": "read_committed",
@@ -83,26 +92,53 @@ def open_reader(connection: Connection, name: str) -> Consumer:
 def open_producer(connection: Connection, slot: int) -> Producer:
     """The transactional producer of one worker slot; `init_transactions` fences whoever held the slot before.
 
-    Delivery is reported only where it fails. Not promised: that anybody answers; see `require_answer`.
+    Delivery is reported where the record was given with `on_delivery`. Not promised: that anybody answers; see
+    `require_answer`.
     """
-    return Producer(
+    return BoundedProducer(
         {
             **_common(connection, f"gebus-lanes-{slot}"),
             "transactional.id": f"{GROUP}.{slot}",
             "transaction.timeout.ms": TRANSACTION_SECONDS * 1000,
-            "delivery.report.only.error": True,
             "partitioner": "murmur2_random",
             "compression.type": "lz4",
             # Longer than any commit interval: nobody can read a record before its commit, which flushes; and while a
             # request of a partition is under way, librdkafka's thread spins if the next one is ready.
             "linger.ms": 1_000,
-            "batch.size": 1_000_000,
+            # So what a transaction writes to a partition, a join's state most of all, should fit one request: a third
+            # of a lane's CPU time was spinning. Below the broker's 2 MiB, the limit of every topic that lanes write.
+            "batch.size": 2_000_000,
             "message.max.bytes": 2 << 20,
             "queue.buffering.max.messages": 1_000_000,
             "queue.buffering.max.kbytes": 256 << 10,
         },
         logger=_log,
     )
+
+
+def open_writer(connection: Connection, name: str, on_delivery: Callable[[KafkaError | None, Any], None]) -> Producer:
+    """A producer without transactions, for topics that no lane writes; `on_delivery` hears of what failed."""
+    return BoundedProducer(
+        {
+            **_common(connection, f"gebus-{name}"),
+            "enable.idempotence": True,
+            "on_delivery": on_delivery,
+            "delivery.report.only.error": True,
+            "partitioner": "murmur2_random",
+            "compression.type": "lz4",
+            "linger.ms": 20,
+            "message.max.bytes": 2 << 20,
+            "message.timeout.ms": 30_000,
+        },
+        logger=_log,
+    )
+
+
+def open_asker(connection: Connection) -> AdminClient:
+    """A client that asks for the ends of partitions, as futures."""
+    # Such a client does not learn by itself that a leader has changed, not even from a broker that says so: once its
+    # knowledge is old, it asks again.
+    return AdminClient({**_common(connection, "gebus-lanes-ends"), "metadata.max.age.ms": 1_000}, logger=_log)
 
 
 def require_answer(connection: Connection) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from gebus.lanes.messages import log_to_stderr
 from gebus.lanes.process import WorkerOptions, exit_status, run_worker
+from gebus.lanes.settings import LaneSettings
 
 
 def main() -> int:
@@ -17,9 +19,13 @@ def main() -> int:
     parser.add_argument("--catalogue", type=Path, required=True)
     parser.add_argument("--metrics-port", type=int, default=None)
     parser.add_argument("--restarts", type=int, default=0)
+    settings = LaneSettings()
+    parser.add_argument("--state-bytes", type=int, default=settings.state_bytes)
+    parser.add_argument("--snapshot-bytes", type=int, default=settings.snapshot_bytes)
     given = parser.parse_args()
     log_to_stderr(f"slot {given.slot}")
-    options = WorkerOptions(given.slot, given.catalogue, given.metrics_port, given.restarts)
+    settings = replace(settings, state_bytes=given.state_bytes, snapshot_bytes=given.snapshot_bytes)
+    options = WorkerOptions(given.slot, given.catalogue, given.metrics_port, given.restarts, settings)
     return exit_status(lambda: run_worker(options), given.slot)
 
 

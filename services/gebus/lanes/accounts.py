@@ -14,19 +14,26 @@ from gebus.model.errors import Stopped
 from gebus.plan import LanePlan
 
 ACCOUNT_KEY = b"account"
-ACCOUNT_VERSION = 1
+ACCOUNT_VERSIONS = (1, 2)
+"""The first knew neither `more` nor `waiting`: nothing made any then."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What became of the records of one topic in one feed."""
+    """What became of the records of one topic in one feed.
+
+    `more` is what came of a record beyond one: further matches, and what was made when its time was over. `waiting`
+    are records that a relation remembered, and that nothing came of when they arrived.
+    """
 
     taken: int = 0
+    more: int = 0
     delivered: int = 0
     filtered: int = 0
     duplicate: int = 0
     withheld: int = 0
     dead: int = 0
+    waiting: int = 0
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
@@ -43,10 +50,13 @@ class Row:
 
     @property
     def adds_up(self) -> bool:
-        """Whether every record that was taken became exactly one thing. Of a source only taken and dead are counted."""
+        """Whether every record that was taken, and all that was made of it, became exactly one thing.
+
+        Of a source only taken and dead are counted.
+        """
         counts = self.counts
-        became = counts.delivered + counts.filtered + counts.duplicate + counts.withheld + counts.dead
-        return counts.taken == became if self.feed else counts.dead <= counts.taken
+        became = counts.delivered + counts.filtered + counts.duplicate + counts.withheld + counts.dead + counts.waiting
+        return counts.taken + counts.more == became if self.feed else counts.dead <= counts.taken
 
     def as_json(self) -> dict[str, Any]:
         """The row for machines."""
@@ -66,15 +76,20 @@ def read_accounts(consumer: Consumer, plans: Sequence[LanePlan]) -> list[Row]:
     moment for all slices, while lanes run.
     """
     slices = [Slice(plan.name, number) for plan in plans for number in range(plan.partitions)]
-    contracts = {topic: plan.source.name for plan in plans for topic in plan.source.topics}
+    contracts = {topic: one.contract for plan in plans for one in plan.inputs for topic in one.topics}
     last: dict[tuple[Place, str, str], Counts] = {}
     for message in read_to_end(consumer, [owned.state for owned in slices]):
         if message.key() == ACCOUNT_KEY:
             place = Place(message.topic(), message.partition())
             for (topic, feed), counts in _entries(message.value() or b"", f"{place} at offset {message.offset()}"):
                 last[place, topic, feed] = counts
+    # Every lane that reads a topic has an account of it as a source; the one that has read it longest tells most.
+    most: dict[tuple[int, str, str], Counts] = {}
+    for (place, topic, feed), counts in last.items():
+        key = place.partition, topic, feed
+        most[key] = max(most.get(key, counts), counts, key=lambda one: one.taken)
     totals: dict[tuple[str, str], Counts] = {}
-    for (_, topic, feed), counts in last.items():
+    for (_, topic, feed), counts in most.items():
         totals[topic, feed] = totals.get((topic, feed), Counts()) + counts
     rows = [Row(contracts.get(topic, ""), topic, feed, counts) for (topic, feed), counts in totals.items()]
     return sorted(rows, key=lambda row: (row.contract, row.topic, row.feed))
@@ -83,8 +98,9 @@ def read_accounts(consumer: Consumer, plans: Sequence[LanePlan]) -> list[Row]:
 def _entries(value: bytes, where: str) -> Iterable[tuple[tuple[str, str], Counts]]:
     try:
         record = json.loads(value)
-        if record["version"] != ACCOUNT_VERSION:
-            raise Stopped(f"{where}: an account of version {record['version']}; this gebus reads {ACCOUNT_VERSION}")
+        if record["version"] not in ACCOUNT_VERSIONS:
+            allowed = " and ".join(map(str, ACCOUNT_VERSIONS))
+            raise Stopped(f"{where}: an account of version {record['version']}; this gebus reads {allowed}")
         for topic, entry in record["topics"].items():
             yield (topic, ""), Counts(taken=entry["taken"], dead=entry["dead"])
             feeds: Mapping[str, Mapping[str, int]] = entry["feeds"]

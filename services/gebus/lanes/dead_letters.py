@@ -48,16 +48,18 @@ def dead_letter(message: Message, dead: Dead) -> Kept:
     if size > LARGEST:
         key, value, own = None, None, []
         detail = f"{detail}; its {size} bytes are more than the {LARGEST} that are kept here: read it at its place"
+    # A field's name has no colon; a record that has neither feed nor step died in the source's own check.
+    feed, colon, step = dead.place.partition(": ")
     said = {
         "reason": dead.reason,
         "detail": detail,
-        "field": dead.place,
+        "field": "" if colon else dead.place,
         "topic": message.topic(),
         "partition": message.partition(),
         "offset": message.offset(),
         "timestamp": message.timestamp()[1],
-        "feed": "",  # it died in the source's own check, before any feed or step had it
-        "step": "",
+        "feed": feed if colon else "",
+        "step": step,
     }
     return Kept(key, value, own + [(PREFIX + name, str(said[name]).encode()) for name in NAMES])
 

@@ -28,7 +28,17 @@ class Fenced(Stopped):
     """
 
 
-_FENCED = frozenset({KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH})
+_MISSING = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION})
+_FENCED = frozenset(
+    {
+        KafkaError._FENCED,
+        KafkaError.PRODUCER_FENCED,
+        KafkaError.INVALID_PRODUCER_EPOCH,
+        # Of offsets in a transaction: the group gave this member up, and its slices to others.
+        KafkaError.UNKNOWN_MEMBER_ID,
+        KafkaError.FENCED_INSTANCE_ID,
+    }
+)
 _DENIED = frozenset(
     {
         KafkaError.TOPIC_AUTHORIZATION_FAILED,
@@ -41,13 +51,18 @@ _DENIED = frozenset(
 )
 
 
+def is_missing(error: KafkaError) -> bool:
+    """Whether Kafka answered that there is no such topic or partition."""
+    return error.code() in _MISSING
+
+
 def in_our_words(error: KafkaError, doing: str) -> GebusError:
     """The error of gebus for what Kafka answered while `doing`."""
     said = f"{error.name()}: {error.str()}"
     if error.code() in _FENCED:
         return Fenced(
-            f"fenced while {doing} ({said}): another process took this slot, or this one stood still for longer than a "
-            "transaction may; the open transaction is void; see that each slot is run once"
+            f"fenced while {doing} ({said}): another process took this slot, or this one stood still for longer than "
+            "its session or transaction may; the open transaction is void; see that each slot is run once"
         )
     if error.code() in _DENIED:
         return Denied(f"Kafka refused the worker while {doing} ({said}); `gebus apply` grants what the catalogue says")

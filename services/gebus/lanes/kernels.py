@@ -14,7 +14,7 @@ from gebus.lanes.places import Lanes
 from gebus.lanes.schemas import WriterSchema, WriterSchemas
 from gebus.lanes.token_keys import token_key
 from gebus.model.errors import NotFound, PlanError
-from gebus.plan import FeedPlan
+from gebus.model.event import AvroType
 
 
 class SubjectVersions(Protocol):
@@ -37,7 +37,7 @@ class Kernels:
     ) -> None:
         self._lanes, self._compile, self._registry = lanes, compile_plans, registry
         self._schemas, self._master = schemas, master_secret
-        self._feed_ids: dict[str, int] = {}
+        self._ids: dict[str, int] = {}
         self._sources_known = False
 
     def new(self) -> Kernel:
@@ -49,7 +49,10 @@ class Kernels:
         for plan in self._lanes.plans:
             for feed in plan.feeds:
                 kernel.set_token_key(feed.name, token_key(self._master, feed.consumer, feed.purpose))
-                kernel.set_feed_schema(feed.name, self._feed_id(feed))
+                kernel.set_feed_schema(feed.name, self._id_of(f"feed {feed.name}", feed.topic, feed.output_schema))
+            for rekey in plan.rekeys:
+                source = plan.inputs[rekey.source]
+                kernel.set_feed_schema(rekey.name, self._id_of(f"rekey {rekey.name}", source.contract, source.schema))
         if not self._sources_known:
             self._learn_sources()
         for learnt in self._schemas.pinned.values():
@@ -58,37 +61,37 @@ class Kernels:
 
     def _learn_sources(self) -> None:
         """The writer schemas that the registry knows by now, so that no partition waits for one of them."""
-        for plan in self._lanes.plans:
-            subject = f"{plan.source.name}-value"
+        for source in self._lanes.inputs.values():
+            subject = f"{source.contract}-value"
             try:
                 versions = [self._registry.version(subject, number) for number in self._registry.versions(subject)]
             except NotFound as error:
-                raise NotFound(f"source {plan.source.name}: {error}; run `gebus apply`") from error
+                raise NotFound(f"source {source.contract}: {error}; run `gebus apply`") from error
             for version in versions:
-                self._schemas.learn(WriterSchema(plan.source.name, version.id, version.schema))
+                self._schemas.learn(WriterSchema(source.name, version.id, version.schema))
         self._sources_known = True
 
-    def _feed_id(self, feed: FeedPlan) -> int:
-        if feed.name not in self._feed_ids:
-            self._feed_ids[feed.name] = self._registered(feed)
-        return self._feed_ids[feed.name]
+    def _id_of(self, who: str, topic: str, schema: AvroType) -> int:
+        """The id that stands before records of this schema, which `who` writes."""
+        if who not in self._ids:
+            self._ids[who] = self._registered(who, f"{topic}-value", schema)
+        return self._ids[who]
 
-    def _registered(self, feed: FeedPlan) -> int:
-        """The id of the newest version whose bytes are what this feed delivers.
+    def _registered(self, who: str, subject: str, schema: AvroType) -> int:
+        """The id of the newest version that is this schema.
 
         Compared in canonical form: a registry may write the same schema differently.
         """
-        subject = f"{feed.topic}-value"
         try:
             numbers = self._registry.versions(subject)
         except NotFound as error:
-            raise NotFound(f"feed {feed.name}: the registry has no subject {subject}; run `gebus apply`") from error
-        wanted = to_parsing_canonical_form(feed.output_schema)
+            raise NotFound(f"{who}: the registry has no subject {subject}; run `gebus apply`") from error
+        wanted = to_parsing_canonical_form(schema)
         for number in reversed(numbers):
             version = self._registry.version(subject, number)
             if to_parsing_canonical_form(json.loads(version.schema)) == wanted:
                 return version.id
         raise NotFound(
-            f"feed {feed.name}: no version of {subject} is what the catalogue delivers now; run `gebus apply`, "
+            f"{who}: no version of {subject} is what the catalogue delivers now; run `gebus apply`, "
             "then restart the lanes"
         )

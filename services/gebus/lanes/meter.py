@@ -15,6 +15,7 @@ from gebus_kernel import Account
 
 from gebus.lanes.places import Place, Slice
 from gebus.lanes.progress import Lag
+from gebus.lanes.snapshots import SnapshotCounts
 
 _ANSWER_SECONDS = 1.0
 SECONDS_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -53,6 +54,10 @@ class Observation:
     lags: Mapping[Place, Lag] = field(default_factory=dict)
     held: Mapping[Place, str] = field(default_factory=dict)
     live: Sequence[Slice] = ()
+    buffered: Mapping[Place, int] = field(default_factory=dict)
+    restoring: Mapping[Slice, float] = field(default_factory=dict)
+    budget: int = 0
+    full: bool = False
 
 
 class Meter:
@@ -62,6 +67,7 @@ class Meter:
         self.batch = Buckets(SECONDS_BOUNDS)
         self.commit = Buckets(SECONDS_BOUNDS)
         self.end_to_end = Buckets(tuple(bound / 1000 for bound in latency_bounds_ms))
+        self.snapshots = SnapshotCounts()
         self.committed = self.abandoned = self.sessions = 0
         self.restarts = restarts
         self._wanted, self._answered = threading.Event(), threading.Event()

@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 from gebus.lanes.meter import Buckets, Meter, Observation
 
 _log = logging.getLogger(__name__)
-OUTCOMES = ("taken", "delivered", "filtered", "duplicate", "withheld", "dead")
+OUTCOMES = ("taken", "more", "delivered", "filtered", "duplicate", "withheld", "dead", "waiting")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,8 @@ class Metric:
 RECORDS = Metric(
     "gebus_records_total", "counter", "records", ("slice", "topic", "feed", "outcome"),
     "Records of a source topic by what became of them; an empty feed is the source itself. For every feed "
-    "taken = delivered + filtered + duplicate + withheld + dead. Counted since the slice exists, over all its workers",
+    "taken + more = delivered + filtered + duplicate + withheld + dead + waiting. Counted since the slice exists, over "
+    "all its workers",
 )  # fmt: skip
 LAG_RECORDS = Metric(
     "gebus_lag_records", "gauge", "records", ("topic", "partition"), "Records of a source partition not taken yet"
@@ -54,10 +55,28 @@ STATE_BYTES = Metric("gebus_state_bytes", "gauge", "bytes", ("slice", "table"), 
 STATE_ENTRIES = Metric(
     "gebus_state_entries", "gauge", "entries", ("slice", "table"), "Keys that a slice's table remembers"
 )
+STATE_BUDGET = Metric(
+    "gebus_state_budget_bytes", "gauge", "bytes", (), "How much memory the state of this worker may take"
+)
+STOPPED = Metric(
+    "gebus_input_stopped", "gauge", "workers", (), "1 while this worker's state is at its budget and no input is taken"
+)
 BLOCKED = Metric(
     "gebus_blocked_partitions", "gauge", "partitions", ("topic", "reason"),
-    "Source partitions that wait: unknown_schema until the registry answers, dead_letter_limit until a restart",
+    "Source partitions that wait: unknown_schema until the registry answers; dead_letter_limit, gap, offset_lost and "
+    "topic_gone until people have looked, see the worker's messages",
 )  # fmt: skip
+BUFFERED = Metric(
+    "gebus_buffered_records", "gauge", "records", ("topic", "partition"),
+    "Records of an ordered lane's input that were read, and wait for those of its other inputs that come before them",
+)  # fmt: skip
+SNAPSHOTS = Metric(
+    "gebus_snapshots_total", "counter", "snapshots", ("outcome",),
+    "Snapshots written, those that failed (a full disk), and those found unfit: damaged, or of something else",
+)  # fmt: skip
+RESTORING = Metric(
+    "gebus_restore_ratio", "gauge", "ratio", ("slice",), "How far the state of a slice is back that is not live yet"
+)
 LIVE = Metric("gebus_live_slices", "gauge", "slices", (), "Slices that this worker owns and has restored")
 TRANSACTIONS = Metric(
     "gebus_transactions_total",
@@ -78,8 +97,8 @@ RESTARTS = Metric(
 )
 
 METRICS = (
-    RECORDS, LAG_RECORDS, LAG_SECONDS, BATCH, COMMIT, END_TO_END, STATE_BYTES, STATE_ENTRIES, BLOCKED, LIVE,
-    TRANSACTIONS, SESSIONS, RESTARTS,
+    RECORDS, LAG_RECORDS, LAG_SECONDS, BATCH, COMMIT, END_TO_END, STATE_BYTES, STATE_ENTRIES, STATE_BUDGET,
+    STOPPED, BLOCKED, BUFFERED, SNAPSHOTS, RESTORING, LIVE, TRANSACTIONS, SESSIONS, RESTARTS,
 )  # fmt: skip
 
 
@@ -119,11 +138,27 @@ class WorkerCollector(Collector):
             size.add_metric([f"{lane}/{number}", table], length)
             entries.add_metric([f"{lane}/{number}", table], count)
         yield from (size, entries)
+        for metric, value in ((STATE_BUDGET, seen.budget), (STOPPED, int(seen.full))):
+            family = _gauge(metric)
+            family.add_metric([], value)
+            yield family
         blocked = _gauge(BLOCKED)
         reasons = [(place.topic, reason) for place, reason in seen.held.items()]
         for topic, reason in sorted(set(reasons)):
             blocked.add_metric([topic, reason], reasons.count((topic, reason)))
         yield blocked
+        buffered = _gauge(BUFFERED)
+        for place, held in seen.buffered.items():
+            buffered.add_metric([place.topic, str(place.partition)], held)
+        yield buffered
+        snapshots = _counter(SNAPSHOTS)
+        for outcome in ("written", "failed", "unfit"):
+            snapshots.add_metric([outcome], getattr(meter.snapshots, outcome))
+        yield snapshots
+        restoring = _gauge(RESTORING)
+        for owned, ratio in seen.restoring.items():
+            restoring.add_metric([str(owned)], ratio)
+        yield restoring
         live = _gauge(LIVE)
         live.add_metric([], len(seen.live))
         yield live
@@ -132,9 +167,9 @@ class WorkerCollector(Collector):
         transactions.add_metric(["abandoned"], meter.abandoned)
         yield transactions
         for metric, count in ((SESSIONS, meter.sessions), (RESTARTS, meter.restarts)):
-            family = _counter(metric)
-            family.add_metric([], count)
-            yield family
+            counter = _counter(metric)
+            counter.add_metric([], count)
+            yield counter
 
 
 def serve_metrics(meter: Meter, port: int) -> WSGIServer | None:

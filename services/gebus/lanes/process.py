@@ -27,6 +27,7 @@ from gebus.lanes.places import Lanes
 from gebus.lanes.ports import SystemClock
 from gebus.lanes.schemas import WriterSchemas
 from gebus.lanes.settings import PRINCIPAL, LaneSettings
+from gebus.lanes.snapshot import tidy
 from gebus.lanes.supervisor import EXIT_DENIED, EXIT_FENCED
 from gebus.lanes.token_keys import master_secret
 from gebus.lanes.worker import Worker
@@ -34,6 +35,7 @@ from gebus.model.errors import Denied, GebusError
 from gebus.plan import lanes
 
 _log = logging.getLogger(__name__)
+_SETTINGS = LaneSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class WorkerOptions:
     catalogue: Path
     metrics_port: int | None
     restarts: int = 0
+    settings: LaneSettings = _SETTINGS
 
 
 def run_worker(options: WorkerOptions) -> None:
@@ -51,18 +54,22 @@ def run_worker(options: WorkerOptions) -> None:
     stop = threading.Event()
     _stop_on_signals(stop)
     _stop_with_supervisor(stop)
-    settings, clock = LaneSettings(), SystemClock()
+    settings, clock = options.settings, SystemClock()
     crash = CrashPoint(os.environ)
     running = Lanes(lanes(load(options.catalogue)))
+    directory = stack_home() / "state"
+    tidy(directory, running.plans, clock.now_ms())
     connection = Connection.load(PRINCIPAL)
     meter = Meter(Kernel.LATENCY_BOUNDS_MS, options.restarts)
     server = None if options.metrics_port is None else serve_metrics(meter, options.metrics_port)
     with Registry(connection) as registry:
-        schemas = WriterSchemas(registry, clock, settings)
+        contracts = {name: one.contract for name, one in running.inputs.items()}
+        schemas = WriterSchemas(registry, clock, settings, contracts)
         kernels = Kernels(running, Kernel, registry, schemas, master_secret(stack_home()))
         worker = Worker(
             running, kernels, LaneClients(connection), schemas, meter,
             slot=options.slot, clock=clock, settings=settings, crash=crash,
+            directory=directory,
         )  # fmt: skip
         try:
             gc.freeze()  # what the start has made lives as long as the process: no collection need look at it

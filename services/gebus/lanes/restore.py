@@ -1,4 +1,4 @@
-"""The state of a slice, read back from the log before the slice is worked on.
+"""The state of a slice, brought back before the slice is worked on: its snapshot, and the tail of its log.
 
 A slice is restored up to the point where its committed offsets and its state agree. Three steps, in this order:
 
@@ -8,36 +8,35 @@ A slice is restored up to the point where its committed offsets and its state ag
     3  reading goes on until the committed end of the log is that end: each of those transactions is decided by now
 
 Were 2 before 1, a dead owner's transaction could commit between them: its offsets would count, its state would be
-missing, and the ids in it would be delivered again.
+missing, and the ids in it would be delivered again. A snapshot takes the place of the log's records before its position
+and of nothing else; without one, or with one that is damaged or of something else, all of the log is read.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
 from gebus_kernel import Kernel
 
 from gebus.lanes.errors import SessionEnded, in_our_words, told
 from gebus.lanes.log import is_end
-from gebus.lanes.places import Place, Slice, kafka
-from gebus.lanes.ports import Clock, Consumer, Message
-from gebus.lanes.settings import LaneSettings
+from gebus.lanes.marks import StateMarks
+from gebus.lanes.places import Lanes, Place, Slice, kafka
+from gebus.lanes.ports import Clients, Clock, Consumer, Message
+from gebus.lanes.restoring import RestoreReport, Restoring
+from gebus.lanes.settings import GROUP, LaneSettings, state_topic
+from gebus.lanes.snapshot import SnapshotUnfit, snapshot_path
+from gebus.lanes.snapshots import Snapshots, Tail
 from gebus.model.errors import Stopped
 
 _log = logging.getLogger(__name__)
 _BATCH = 500
+_ANSWER = 10.0
+_ALONE = 0.5
+"""Seconds, while no slice is live; a request to stop waits for so long."""
 _WAITING = frozenset({KafkaError._TIMED_OUT, KafkaError.UNSTABLE_OFFSET_COMMIT})
-
-
-@dataclass(slots=True)
-class _Progress:
-    inputs: frozenset[Place]
-    moved_at: float
-    records: int = 0
-    size: int = 0
 
 
 class Restorer:
@@ -49,56 +48,91 @@ class Restorer:
 
     def __init__(
         self,
+        lanes: Lanes,
         kernel: Kernel,
         source: Consumer,
-        open_reader: Callable[[], Consumer],
+        clients: Clients,
+        *,
         clock: Clock,
         settings: LaneSettings,
+        snapshots: Snapshots,
     ) -> None:
-        self._kernel, self._source, self._open_reader = kernel, source, open_reader
-        self._clock, self._settings = clock, settings
+        self._lanes, self._kernel, self._source, self._clients = lanes, kernel, source, clients
+        self._clock, self._settings, self._snapshots = clock, settings, snapshots
         self._reader: Consumer | None = None
-        self._unsettled: dict[Slice, _Progress] = {}
+        self._marks: StateMarks | None = None
+        self._unsettled: dict[Slice, Restoring] = {}
+        self._loading: dict[Slice, Restoring] = {}
+        self._reading: dict[Slice, Restoring] = {}
+        self._report = RestoreReport(clock)
         self.starts: dict[Place, int] = {}
         """The committed offset of every input of every slice restored so far; below 0 where there is none."""
-        self._reading: dict[Slice, _Progress] = {}
 
     @property
     def pending(self) -> bool:
-        return bool(self._unsettled or self._reading)
+        return bool(self._unsettled or self._loading or self._reading)
+
+    @property
+    def marks(self) -> StateMarks:
+        """The marks of the states that this session's offsets belong to."""
+        if self._marks is None:
+            names = [plan.name for plan in self._lanes.plans]
+            found = self._clients.topic_ids([state_topic(name) for name in names], _ANSWER)
+            ids = {name: found[state_topic(name)] for name in names}
+            self._snapshots.know(ids)
+            self._marks = StateMarks(self._lanes, ids)
+        return self._marks
 
     def begin(self, owned: Slice, inputs: Iterable[Place]) -> None:
         """Start to restore a slice whose inputs are all assigned here."""
-        self._unsettled[owned] = _Progress(frozenset(inputs), self._clock.monotonic())
+        self._unsettled[owned] = Restoring(frozenset(inputs), self._clock.monotonic())
+        self._report.begun()
 
     def drop(self, owned: Slice) -> None:
         """The slice went elsewhere; what was restored of it is forgotten."""
-        self._unsettled.pop(owned, None)
-        if self._reading.pop(owned, None) is not None:
+        self._snapshots.drop(owned)
+        if self._unsettled.pop(owned, None) is not None:
+            return
+        one = self._loading.pop(owned, None)
+        if one is not None:
+            one.close()
+            self._kernel.close(owned.lane, owned.number)
+        elif self._reading.pop(owned, None) is not None:
             self._kernel.close(owned.lane, owned.number)
             if self._reader is not None:
                 self._reader.incremental_unassign([owned.state.kafka()])
 
-    def some(self, seconds: float) -> list[Slice]:
-        """Work for about so long; returns the slices that are now complete."""
+    def some(self, seconds: float, *, alone: bool = False) -> list[Slice]:
+        """Work for about so long, or longer if nobody waits for it; returns the slices that are now complete."""
         self._settle(seconds)
+        self._load(self._clock.monotonic() + (_ALONE if alone else seconds))
         done = self._read(seconds) if self._reading else []
         self._check_progress()
+        self._report.tell(self.progress())
         if not self.pending:
             self.close()
         return done
 
+    def progress(self) -> dict[Slice, float]:
+        """How far each slice that is not restored yet has come, from 0 to 1."""
+        return {owned: one.ratio for stage in self._stages() for owned, one in stage.items()}
+
     def close(self) -> None:
-        """Close the reader; safe to call twice."""
+        """Close what reads; safe to call twice."""
+        for one in self._loading.values():
+            one.close()
         if self._reader is not None:
             self._reader.close()
             self._reader = None
+
+    def _stages(self) -> tuple[dict[Slice, Restoring], ...]:
+        return self._unsettled, self._loading, self._reading
 
     def _settle(self, seconds: float) -> None:
         """Step 1, for all slices that wait for it, and the start of step 2."""
         if not self._unsettled:
             return
-        inputs = {place for progress in self._unsettled.values() for place in progress.inputs}
+        inputs = {place for one in self._unsettled.values() for place in one.inputs}
         try:
             offsets = self._source.committed(kafka(inputs), timeout=seconds)
         except KafkaException as error:
@@ -106,30 +140,86 @@ class Restorer:
                 raise in_our_words(error.args[0], "asking for committed offsets") from error
             return
         unstable = {Place.of(offset) for offset in offsets if _still_open(offset)}
-        self.starts.update((Place.of(offset), offset.offset) for offset in offsets)
-        for owned, progress in list(self._unsettled.items()):
-            if progress.inputs.isdisjoint(unstable):
+        for offset in offsets:
+            self.marks.check(offset)
+            self.starts[Place.of(offset)] = offset.offset
+        for owned, one in list(self._unsettled.items()):
+            if one.inputs.isdisjoint(unstable):
                 del self._unsettled[owned]
+                one.moved_at = self._clock.monotonic()
                 self._kernel.open(owned.lane, owned.number)
-                self._reading[owned] = progress
-                progress.moved_at = self._clock.monotonic()
-                with told(f"beginning to read {owned.state}"):
-                    self._open().incremental_assign([owned.state.kafka(OFFSET_BEGINNING)])
+                one.snapshot = self._snapshots.open(owned)
+                if one.snapshot is None:
+                    self._read_on(owned, one, None)
+                else:
+                    self._loading[owned] = one
+
+    def _load(self, until: float) -> None:
+        """What the snapshots hold."""
+        for owned, one in list(self._loading.items()):
+            while self._load_one(owned, one):
+                if self._clock.monotonic() >= until:
+                    return
+
+    def _load_one(self, owned: Slice, one: Restoring) -> bool:
+        """One record of a snapshot; whether there may be another."""
+        try:
+            record = one.next()
+            if record is not None:
+                self._kernel.restore(owned.lane, owned.number, *record)
+        except (SnapshotUnfit, ValueError, OSError) as error:
+            # What the kernel refuses of an undamaged one, it will refuse of the log as well, and say why.
+            self._without_snapshot(owned, one, error)
+            return False
+        if record is not None:
+            self._report.add(len(record[1]), from_snapshot=True)
+            one.moved_at = self._clock.monotonic()
+            return True
+        one.close()
+        del self._loading[owned]
+        self._read_on(owned, one, one.snapshot_position)
+        return False
+
+    def _without_snapshot(self, owned: Slice, one: Restoring, why: Exception) -> None:
+        """From the beginning of the log, with nothing in the kernel of what the snapshot gave."""
+        one.close()
+        one.snapshot = None
+        self._loading.pop(owned, None)
+        self._snapshots.put_aside(owned, why)
+        self._kernel.close(owned.lane, owned.number)
+        self._kernel.open(owned.lane, owned.number)
+        self._read_on(owned, one, None)
+
+    def _read_on(self, owned: Slice, one: Restoring, position: int | None) -> None:
+        """The log from a position on, or from its beginning."""
+        one.position = position
+        self._reading[owned] = one
+        with told(f"beginning to read {owned.state}"):
+            self._open().incremental_assign([owned.state.kafka(OFFSET_BEGINNING if position is None else position)])
 
     def _open(self) -> Consumer:
         if self._reader is None:
-            self._reader = self._open_reader()
+            self._reader = self._clients.state_consumer()
         return self._reader
 
     def _read(self, seconds: float) -> list[Slice]:
         by_place = {owned.state: owned for owned in self._reading}
         done: list[Slice] = []
+        last: dict[Slice, int] = {}
         for message in self._open().consume(_BATCH, seconds):
             owned = by_place.get(Place(message.topic(), message.partition()))
-            if message.error() is not None:
-                self._end_of_log(message, owned, done)
-            elif owned is not None and owned in self._reading:
+            if owned is None or owned not in self._reading:
+                continue
+            if message.error() is None:
                 self._take(owned, message)
+                last[owned] = message.offset()
+            elif message.error().code() == KafkaError._AUTO_OFFSET_RESET:
+                self._not_in_the_log(owned)
+            elif is_end(message) and self._is_decided(owned, message.offset()):
+                done.append(owned)
+        for owned in last.keys() & self._reading.keys():
+            ends = self._open().get_watermark_offsets(owned.state.kafka(), cached=True)
+            self._reading[owned].read_to(last[owned], ends)
         return done
 
     def _take(self, owned: Slice, message: Message) -> None:
@@ -138,35 +228,52 @@ class Restorer:
             self._kernel.restore(owned.lane, owned.number, key, value)
         except ValueError as error:
             raise Stopped(
-                f"the state of slice {owned} cannot be restored: {owned.state} at offset {message.offset()}: {error}; "
-                "it was written by another version of gebus, or not by gebus"
+                f"the state of slice {owned} cannot be restored: {owned.state} at offset {message.offset()}: {error}"
             ) from error
-        progress = self._reading[owned]
-        progress.records += 1
-        progress.size += len(value)
-        progress.moved_at = self._clock.monotonic()
+        self._report.add(len(value))
+        one = self._reading[owned]
+        one.size += len(value)
+        one.records += 1
+        one.moved_at = self._clock.monotonic()
 
-    def _end_of_log(self, message: Message, owned: Slice | None, done: list[Slice]) -> None:
-        if not is_end(message) or owned is None or owned not in self._reading:
-            return
-        # The committed end was reached. Beyond it, up to the end of the log, lies at most an undecided transaction.
+    def _is_decided(self, owned: Slice, offset: int) -> bool:
+        """The committed end was reached. Beyond it, up to the end of the log, lies at most an undecided transaction."""
         ends = self._open().get_watermark_offsets(owned.state.kafka(), cached=True)
-        if ends is None or ends[1] > message.offset():
-            return
-        progress = self._reading.pop(owned)
+        if ends is None or ends[1] > offset:
+            return False
+        one = self._reading.pop(owned)
         self._open().incremental_unassign([owned.state.kafka()])
-        level = logging.INFO if progress.records else logging.DEBUG
-        _log.log(level, "slice %s restored: %d records, %d bytes", owned, progress.records, progress.size)
-        done.append(owned)
+        base = 0 if one.snapshot is None else one.snapshot.size
+        self._snapshots.restored(owned, Tail(offset, one.size, base))
+        return True
+
+    def _not_in_the_log(self, owned: Slice) -> None:
+        """The log does not reach to the snapshot's position: it was trimmed beyond it, or has lost its end."""
+        one = self._reading[owned]
+        with told(f"asking for the ends of {owned.state}"):
+            ends = self._open().get_watermark_offsets(owned.state.kafka(), _ANSWER)
+        if ends is None or one.position is None:
+            raise SessionEnded(f"{owned.state} cannot be read from where it begins; the next session tries again")
+        if one.position > ends[1]:
+            raise Stopped(
+                f"{owned.state} ends at offset {ends[1]}, and the snapshot of slice {owned} goes up to {one.position}: "
+                "Kafka has lost records of it, and maybe of other topics. Bring its data back; or delete "
+                f"{snapshot_path(self._snapshots.directory, owned)} to go on with what Kafka has, and decide with "
+                f"`kafka-consumer-groups.sh --reset-offsets` where the group {GROUP} goes on"
+            )
+        self._open().incremental_unassign([owned.state.kafka()])
+        del self._reading[owned]
+        self._without_snapshot(owned, one, SnapshotUnfit(f"the log begins at {ends[0]}, after its end"))
 
     def _check_progress(self) -> None:
         now = self._clock.monotonic()
-        for owned, progress in (*self._unsettled.items(), *self._reading.items()):
-            if now - progress.moved_at > self._settings.restore_timeout:
-                raise SessionEnded(
-                    f"slice {owned} could not be restored: nothing came for {self._settings.restore_timeout:g} s, "
-                    f"after {progress.records} records; an open transaction may hold {owned.state} back"
-                )
+        for stage in self._stages():
+            for owned, one in stage.items():
+                if now - one.moved_at > self._settings.restore_timeout:
+                    raise SessionEnded(
+                        f"slice {owned} could not be restored: nothing came for {self._settings.restore_timeout:g} s, "
+                        f"after {one.records} records; an open transaction may hold {owned.state} back"
+                    )
 
 
 def _still_open(offset: TopicPartition) -> bool:

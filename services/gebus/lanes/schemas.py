@@ -27,7 +27,7 @@ class Registry(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class WriterSchema:
-    """What an id stands for in the records of a source: a schema, or the reason why they are dead letters."""
+    """What an id stands for in the records of an input: a schema, or the reason why they are dead letters."""
 
     source: str
     id: int
@@ -60,8 +60,12 @@ class WriterSchemas:
     asked again, ever less often; one answer is waited for at a time. Not promised: when an answer comes.
     """
 
-    def __init__(self, registry: Registry, clock: Clock, settings: LaneSettings) -> None:
+    def __init__(
+        self, registry: Registry, clock: Clock, settings: LaneSettings, contracts: Mapping[str, str] | None = None
+    ) -> None:
+        """`contracts` names the topic contract of each input that is called otherwise."""
         self._registry, self._clock, self._settings = registry, clock, settings
+        self._contracts = contracts or {}
         self._asking = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer-schemas")
         self._pinned: dict[tuple[str, int], WriterSchema] = {}
         self._open: dict[tuple[str, int], _Question] = {}
@@ -116,7 +120,7 @@ class WriterSchemas:
         subjects = self._registry.subjects_of(schema_id)
         if not subjects:
             return WriterSchema(source, schema_id, None, "unregistered_schema")
-        if f"{source}-value" not in subjects:
+        if f"{self._contracts.get(source, source)}-value" not in subjects:
             return WriterSchema(source, schema_id, None, "foreign_schema")
         try:
             return WriterSchema(source, schema_id, self._registry.schema_by_id(schema_id))

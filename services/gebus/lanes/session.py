@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as KafkaMessage
 from gebus_kernel import Kernel
 
 from gebus.lanes.blocked import HeldPartitions
+from gebus.lanes.budget import Budget, StoppedInput
 from gebus.lanes.crash import CrashPoint
 from gebus.lanes.dead_letters import dead_letter, dead_letter_topic
-from gebus.lanes.errors import SessionEnded, in_our_words, told
+from gebus.lanes.errors import Fenced, SessionEnded, in_our_words, is_missing, told
 from gebus.lanes.meter import Meter, Observation
+from gebus.lanes.ordered import OrderedInputs
 from gebus.lanes.places import Lanes, Place
 from gebus.lanes.ports import Clients, Clock, Consumer, Message, Producer, Stopping
 from gebus.lanes.progress import Progress
@@ -22,7 +25,9 @@ from gebus.lanes.restore import Restorer
 from gebus.lanes.schemas import WriterSchemas
 from gebus.lanes.settings import LaneSettings
 from gebus.lanes.slices import Slices
+from gebus.lanes.snapshots import Snapshots
 from gebus.lanes.transaction import Transaction
+from gebus.lanes.vanished import Vanished
 from gebus.model.errors import GebusError
 
 _log = logging.getLogger(__name__)
@@ -53,14 +58,22 @@ class Session:
         clock: Clock,
         settings: LaneSettings,
         crash: CrashPoint,
+        directory: Path,
+        budget: Budget,
     ) -> None:
         self._lanes, self._kernel, self._meter = lanes, kernel, meter
         self._slot, self._clock, self._settings, self._crash = slot, clock, settings, crash
         self._clients, self._schemas = clients, schemas
         self._consumer = clients.source_consumer(slot)
-        self._restorer = Restorer(kernel, self._consumer, clients.state_consumer, clock, settings)
+        self._snapshots = Snapshots(directory, kernel, clock, settings, meter.snapshots)
+        self._restorer = Restorer(
+            lanes, kernel, self._consumer, clients, clock=clock, settings=settings, snapshots=self._snapshots
+        )
         self._slices = Slices(lanes, self._consumer, kernel, self._restorer)
-        self._held = HeldPartitions(lanes, self._consumer, kernel, schemas)
+        self._ordered = OrderedInputs(lanes, self._consumer, clients.ends, clock, settings)
+        self._budget, self._stopped = budget, StoppedInput(self._consumer)
+        self._held = HeldPartitions(lanes, self._consumer, kernel, schemas, self._ordered)
+        self._vanished = Vanished(lanes.topics, clients.presence)
         self._progress = Progress(self._consumer, clock, self._restorer.starts)
         self._producer: Producer | None = None
         self._take_slot_until = 0.0
@@ -68,6 +81,12 @@ class Session:
         self._failure: GebusError | None = None
         self._rebalanced = self._closing = False
         self._advance_at = clock.monotonic() + settings.clock_interval
+        self._look_at = 0.0
+
+    @property
+    def held_slot(self) -> bool:
+        """Whether the group gave this session its slot, so that the slot's member is no other process."""
+        return self._transaction is not None
 
     def run(self, stopping: Stopping) -> None:
         """Work until `stopping`; then finish what is open. Raises what ended it otherwise."""
@@ -89,7 +108,10 @@ class Session:
         messages = self._poll()
         if messages:
             self._crash.reach("after_poll")
-            self._take(messages)
+        held = self._slices.live_shares if self._budget.full else self._held.shares
+        batch = [*self._ordered.gather(messages), *self._ordered.release(self._settings.batch, held)]
+        if batch:
+            self._take(batch)
         if self._transaction is not None and self._transaction.open and self._transaction.due_in <= 0:
             self._commit()
         if self._slices.waiting:
@@ -98,20 +120,30 @@ class Session:
             self._held.release()
         if self._clock.monotonic() >= self._advance_at:
             self._advance()
+        if self._clock.monotonic() >= self._look_at:
+            for topic in self._vanished.missing():
+                self._held.stop(Place(topic, 0), "topic_gone")
+            self._look_at = self._clock.monotonic() + self._settings.look_interval
+        if self._budget.due:
+            self._keep_budget()
+        if self._transaction is not None and not self._transaction.open:
+            self._snapshots.some()
         self._meter.serve(self._observe)
 
     def _poll(self) -> Sequence[Message]:
-        """The next batch. Without an open transaction the first record ends the wait, so that it is not held up.
+        """The next records of live partitions. Without an open transaction the first one ends the wait, so that it is
+        not held up.
 
         With one open it is a single consume(): a rebalance inside a second would commit records not stepped yet.
         """
-        consume, settings = self._consumer.consume, self._settings
+        consume, settings, patience = self._consumer.consume, self._settings, self._ordered.patience
         with told("consuming"):
             if self._transaction is not None and self._transaction.open:
-                messages = consume(settings.batch, max(0.0, min(self._transaction.due_in, settings.busy_wait)))
+                due_in = max(0.0, min(self._transaction.due_in, settings.busy_wait))
+                messages = consume(settings.batch, patience(due_in))
             else:
                 busy = self._slices.waiting or self._held.waiting
-                messages = consume(1, settings.busy_wait if busy else settings.idle)
+                messages = consume(1, patience(settings.busy_wait if busy else settings.idle))
                 if messages:
                     messages += consume(settings.batch - 1, 0.0)
         if self._failure is not None:
@@ -120,30 +152,39 @@ class Session:
             messages = self._without_errors(messages)
         if self._rebalanced:
             self._rebalanced = False
-            live = set(self._slices.live_inputs)
+            live = set(self._slices.live_places)
             messages = [message for message in messages if Place(message.topic(), message.partition()) in live]
         return messages
 
     def _take(self, messages: Sequence[Message]) -> None:
         """One batch: stepped, and all that came of it produced."""
-        transaction = self._transaction
-        if transaction is None:
-            raise SessionEnded("records came before the transactional id was taken")
-        transaction.begin()
         started = self._clock.monotonic()
+        transaction = self._begun()
         step = self._kernel.step(messages)
         for topic, records in step.outputs:
             transaction.deliver(topic, records)
         for dead in step.dead:
             message = messages[dead.index]
             kept = dead_letter(message, dead)
-            topic = dead_letter_topic(self._lanes.source(message.topic()))
+            topic = dead_letter_topic(self._lanes.input(message.topic()).contract)
             transaction.produce(topic, kept.value, key=kept.key, headers=kept.headers)
         for blocked in step.blocked:
             message = messages[blocked.index]
-            self._held.hold(Place(message.topic(), message.partition()), message.offset(), blocked)
+            place = Place(message.topic(), message.partition())
+            if place.topic in self._lanes.ordered_topics:
+                self._ordered.give_back(self._lanes.share(place), messages[blocked.index :])
+            # What came before a record that finds no room made much; it is next as it is.
+            if blocked.reason != "batch_full":
+                self._held.hold(place, message.offset(), blocked)
         self._progress.saw(messages)
         self._meter.batch.observe(self._clock.monotonic() - started)
+
+    def _begun(self) -> Transaction:
+        """The transaction, open."""
+        if self._transaction is None:
+            raise SessionEnded("records came before the transactional id was taken")
+        self._transaction.begin()
+        return self._transaction
 
     def _commit(self) -> None:
         transaction = self._transaction
@@ -151,15 +192,28 @@ class Session:
             return
         started = self._clock.monotonic()
         # Also inside a rebalance these are the positions of what was handed out, and all of that has been stepped.
-        positions = self._held.positions(self._slices.live_inputs)
+        positions = self._restorer.marks.on(self._held.positions(self._slices.live_places))
         self._meter.end_to_end.add(transaction.commit(positions, self._consumer.consumer_group_metadata()))
         self._meter.commit.observe(self._clock.monotonic() - started)
         self._meter.committed += 1
 
+    def _keep_budget(self) -> None:
+        """Stop the input at the budget's end; ordered shares, of which nothing is released then, wait by themselves."""
+        beginning = self._slices.waiting or not self._slices.live_shares
+        self._budget.look(self._kernel.state_size(), restoring=beginning)
+        ordered, held = self._lanes.ordered_topics, self._held.holds
+        places = {place for place in self._slices.live_places if place.topic not in ordered and place not in held}
+        self._stopped.be(places, full=self._budget.full)
+
     def _restore(self) -> None:
         if self._transaction is None and not self._take_slot():
             return
-        self._slices.restore_some(self._settings.restore_slice)
+        shares = self._slices.restore_some(self._settings.restore_slice)
+        for place in self._slices.without_offset(shares):
+            self._held.stop(place, "offset_lost")
+        self._ordered.live(shares, self._restorer.starts)
+        if shares:  # before the first record of theirs is taken
+            self._keep_budget()
 
     def _take_slot(self) -> bool:
         """Take over the slot's transactional id, which ends what an earlier producer left open; False: not yet."""
@@ -174,44 +228,79 @@ class Session:
             if late or not error.args[0].retriable():
                 raise in_our_words(error.args[0], "taking over the slot's transactional id") from error
             return False
-        self._transaction = Transaction(self._producer, self._kernel, self._clock, self._settings, self._crash)
+        self._transaction = Transaction(
+            self._producer, self._kernel, self._clock, self._settings, crash=self._crash, snapshots=self._snapshots
+        )
         return True
 
     def _advance(self) -> None:
-        for owned in self._slices.live:
-            inputs = self._lanes.inputs(owned)
-            clock_ms = self._progress.clock_ms(inputs, self._held.positions(inputs))
-            if clock_ms is not None:
+        """Let the time of the log pass in every live slice: entries expire, and what is due is delivered."""
+        for share in sorted(self._slices.live_shares):
+            places = self._lanes.places(share)
+            ordered = self._lanes.is_ordered(share)
+            if ordered:
+                clock_ms = self._ordered.clock_ms(share)
+            else:
+                clock_ms = self._progress.clock_ms(places, self._held.positions(places))
+            if clock_ms is None:
+                continue
+            for owned in self._lanes.slices(share):
+                if ordered:
+                    for topic, records in self._kernel.tick(owned.lane, owned.number, clock_ms).outputs:
+                        self._begun().deliver(topic, records)
                 self._kernel.advance(owned.lane, owned.number, clock_ms)
+        self._ordered.renew()
         self._advance_at = self._clock.monotonic() + self._settings.clock_interval
 
     def _observe(self) -> Observation:
-        inputs = self._slices.live_inputs
+        inputs = self._slices.live_places
         return Observation(
             accounts=tuple(self._kernel.accounts()),
             state=tuple(self._kernel.state_size()),
             lags=self._progress.lags(inputs, self._held.positions(inputs)),
             held={place: hold.reason for place, hold in self._held.holds.items()},
-            live=tuple(sorted(self._slices.live)),
+            live=tuple(self._slices.live),
+            buffered=self._ordered.buffered(),
+            restoring=self._restorer.progress(),
+            budget=self._budget.limit,
+            full=self._budget.full,
         )
 
     def _without_errors(self, messages: Sequence[Message]) -> list[Message]:
         for message in messages:
             error = message.error()
-            if error is not None and not error.retriable():
-                raise in_our_words(error, f"consuming {message.topic() or 'the sources'}")
             if error is not None:
-                _log.warning("consuming %s: %s", message.topic() or "the sources", error.str())
+                self._told(error, message)
         return [message for message in messages if message.error() is None]
+
+    def _told(self, error: KafkaError, message: Message) -> None:
+        """What came in a message's place: the end of a partition, or what went wrong."""
+        topic = message.topic() or "the sources"
+        if error.code() == KafkaError._PARTITION_EOF:
+            self._ordered.read_to(Place(topic, message.partition()), message.offset())
+            return
+        if error.code() == KafkaError._AUTO_OFFSET_RESET:
+            self._held.stop(Place(topic, message.partition()), "gap")
+            return
+        if is_missing(error):
+            self._vanished.revoked([topic])
+        elif not error.retriable():
+            raise in_our_words(error, f"consuming {topic}")
+        _log.warning("consuming %s: %s", topic, error.str())
 
     # The three callbacks of the group. They run inside consume() and close(); what they raise would be lost there,
     # so it is kept for the loop.
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        # Paused before anything is read of them: restoring takes longer than a callback may.
-        self._kept(lambda: consumer.incremental_assign(partitions), "accepting partitions")
+        # Paused before anything is read of them: restoring takes longer than a callback may. Each goes to the group's
+        # offset when it is read. Until then it stands at a number: what `beginning` is the client asks the broker, and
+        # again half a second after the pause has made the answer void; it would go there even from the group's offset.
+        standing = [Place.of(partition).kafka(0) for partition in partitions]
+        self._kept(lambda: consumer.incremental_assign(standing), "accepting partitions")
         self._kept(lambda: consumer.pause(partitions), "pausing new partitions")
-        self._slices.assigned(map(Place.of, partitions))
+        places = [Place.of(partition) for partition in partitions]
+        self._held.drop(places)
+        self._slices.assigned(places)
         self._rebalanced = True
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -222,12 +311,18 @@ class Session:
             places = [Place.of(partition) for partition in partitions]
             self._held.drop(places)
             self._slices.revoked(places)
+            self._ordered.revoked(places, self._slices.live_shares)
+            self._vanished.revoked(place.topic for place in places)
             self._rebalanced = True
         self._kept(lambda: consumer.incremental_unassign(partitions), "giving partitions up")
 
     def _lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Whoever was silent for so long has no say any more: another worker may have its slot as well."""
         self._keep(
-            SessionEnded(f"the group gave {len(partitions)} partitions to others: this worker was silent for too long")
+            Fenced(
+                f"the group gave {len(partitions)} partitions to others: this worker was silent for longer than a "
+                "session; its open transaction is void"
+            )
         )
         self._kept(lambda: consumer.incremental_unassign(partitions), "giving partitions up")
 

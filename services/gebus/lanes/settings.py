@@ -42,10 +42,28 @@ class LaneSettings:
     """Without one record of progress. Longer than a dead worker's transaction can hold the log back."""
     restore_slice: float = 0.05
     """How long restoring may keep the live slices waiting at a time."""
+    order_wait: float = 0.002
+    """How long the loop waits for a record while it waits for the broker's word on a silent input as well."""
+    ahead_records: int = 400_000
+    ahead_bytes: int = 256 << 20
+    """How much of all ordered inputs together may wait for its turn: each that runs ahead by more than its part of it,
+    and by more than a batch, is paused. A pause is dear: what the client has fetched by then is fetched again."""
+    state_bytes: int = 8 << 30
+    """How much state a worker may hold; beyond, the system would kill it."""
+    snapshot_bytes: int = 16 << 20
+    """Less of a log's tail is read faster than a snapshot of it is worth."""
+    snapshot_interval: float = 1.0
+    """At least so long from one snapshot to the next, of whatever slice."""
+    snapshot_retry: float = 60.0
+    """After one that failed: a disk that is full is not made emptier by trying."""
     clock_interval: float = 10.0
     """How often state that no record can match any more is dropped."""
-    session_attempts: int = 60
+    look_interval: float = 0.5
+    """How often it is looked whether topics are there, while that is in doubt."""
+    session_attempts: int = 240
     session_backoff: float = 0.2
-    session_backoff_ceiling: float = 5.0
+    session_backoff_ceiling: float = 1.0
+    """A killed worker's slot is free 6 s after its death: whoever waits longer than this between two attempts keeps its
+    slices waiting."""
     lookup_backoff: float = 0.2
     lookup_backoff_ceiling: float = 10.0

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterable
 
+from confluent_kafka import OFFSET_BEGINNING
 from gebus_kernel import Kernel
 
 from gebus.lanes.errors import told
-from gebus.lanes.places import Lanes, Place, Slice, kafka
+from gebus.lanes.places import Lanes, Place, Share, Slice, kafka
 from gebus.lanes.ports import Consumer
 from gebus.lanes.restore import Restorer
 
@@ -16,33 +17,39 @@ _log = logging.getLogger(__name__)
 
 
 class Slices:
-    """Follows the group's assignment.
+    """Follows the group's assignment, share by share.
 
-    A slice is worked on only while all its inputs are assigned here: it is restored when the last of them comes, and
-    closed before the first of them goes. Its partitions are read only while it is live.
+    A share is worked on only while all its inputs are assigned here: its slices are restored when the last of them
+    comes, and closed before the first of them goes. Its partitions are read only while it is live.
     """
 
     def __init__(self, lanes: Lanes, consumer: Consumer, kernel: Kernel, restorer: Restorer) -> None:
         self._lanes, self._consumer, self._kernel, self._restorer = lanes, consumer, kernel, restorer
         self._assigned: set[Place] = set()
-        self._whole: set[Slice] = set()
-        self._live: set[Slice] = set()
-        self._known: set[Slice] = set()
-        self._live_inputs: tuple[Place, ...] = ()
-        self._told: set[Slice] = set()
+        self._whole: set[Share] = set()
+        self._live: set[Share] = set()
+        self._known: set[Share] = set()
+        self._restored: set[Slice] = set()
+        self._begun: set[Place] = set()
+        self._live_places: tuple[Place, ...] = ()
+        self._told: set[Share] = set()
 
     @property
     def live(self) -> Collection[Slice]:
+        return [owned for share in sorted(self._live) for owned in self._lanes.slices(share)]
+
+    @property
+    def live_shares(self) -> Collection[Share]:
         return self._live
 
     @property
-    def live_inputs(self) -> Collection[Place]:
+    def live_places(self) -> Collection[Place]:
         """Every partition that is read now."""
-        return self._live_inputs
+        return self._live_places
 
     @property
     def waiting(self) -> bool:
-        """Whether a slice is whole, but not restored yet."""
+        """Whether a share is whole, but not restored yet."""
         return self._whole != self._live
 
     def assigned(self, places: Iterable[Place]) -> None:
@@ -52,42 +59,79 @@ class Slices:
 
     def revoked(self, places: Iterable[Place]) -> None:
         """These partitions go elsewhere, and with them their slices; what they held uncommitted is lost."""
-        self._assigned.difference_update(places)
+        gone = set(places)
+        self._assigned -= gone
+        self._begun -= gone
         self._count_whole()
-        for owned in self._known - self._whole:
-            self._known.discard(owned)
-            self._restorer.drop(owned)
-            if owned in self._live:
-                self._live.discard(owned)
-                self._kernel.close(owned.lane, owned.number)
-                rest = self._lanes.inputs(owned) & self._assigned
-                if rest:
-                    with told(f"pausing slice {owned}"):
-                        self._consumer.pause(kafka(rest))
+        for share in self._known - self._whole:
+            self._known.discard(share)
+            self._live.discard(share)
+            for owned in self._lanes.slices(share):
+                self._restorer.drop(owned)
+                if owned in self._restored:
+                    self._restored.discard(owned)
+                    self._kernel.close(owned.lane, owned.number)
+            rest = self._lanes.places(share) & self._assigned
+            if rest:
+                with told(f"pausing {', '.join(map(str, sorted(rest)))}"):
+                    self._consumer.pause(kafka(rest))
         self._changed()
 
-    def restore_some(self, seconds: float) -> None:
-        """Restore for about so long, and begin to read what is complete."""
-        for owned in sorted(self._whole - self._known):
-            self._known.add(owned)
-            self._restorer.begin(owned, self._lanes.inputs(owned))
-        done = self._restorer.some(seconds)
-        for owned in done:
-            with told(f"resuming slice {owned}"):
-                self._consumer.resume(kafka(self._lanes.inputs(owned)))
+    def restore_some(self, seconds: float) -> list[Share]:
+        """Restore for about so long, and begin to read what is complete; returns the shares that are now live."""
+        for share in sorted(self._whole - self._known):
+            self._known.add(share)
+            for owned in self._lanes.slices(share):
+                self._restorer.begin(owned, self._lanes.places(share))
+        self._restored.update(self._restorer.some(seconds, alone=not self._live))
+        done = [share for share in self._known - self._live if self._restored.issuperset(self._lanes.slices(share))]
+        for share in done:
+            self._begin_to_read(self._lanes.places(share))
         self._live.update(done)
         if done:
             self._changed()
+        return done
+
+    def without_offset(self, shares: Iterable[Share]) -> list[Place]:
+        """The partitions of these that the group has no offset of, although records of them were taken.
+
+        Without an offset a partition is read from its beginning: once, before anything was taken of it.
+        """
+        starts = self._restorer.starts
+        places = [place for share in shares for place in self._lanes.places(share) if starts.get(place, -1) < 0]
+        accounts = self._kernel.accounts() if places else ()
+        taken = {(account.topic, account.slice) for account in accounts if account.taken}
+        return [place for place in sorted(places) if place in taken]
+
+    def _begin_to_read(self, places: frozenset[Place]) -> None:
+        """Where the group stands; on from where it was read to if it is here since before."""
+        fresh = places - self._begun
+        starts = {place: self._restorer.starts.get(place, -1) for place in fresh}
+        for place, start in starts.items():
+            if start >= 0:
+                self._go_to(place, start)
+        self._begun |= fresh
+        with told(f"resuming {', '.join(map(str, sorted(places)))}"):
+            self._consumer.resume(kafka(places))
+        for place, start in starts.items():
+            if start < 0:  # after resuming, which would make the broker's answer void
+                self._go_to(place, OFFSET_BEGINNING)
+
+    def _go_to(self, place: Place, offset: int) -> None:
+        with told(f"going to offset {offset} of {place}"):
+            self._consumer.seek(place.kafka(offset))
 
     def _count_whole(self) -> None:
-        touched = {self._lanes.slice(place) for place in self._assigned}
-        self._whole = {owned for owned in touched if self._lanes.inputs(owned) <= self._assigned}
+        touched = {self._lanes.share(place) for place in self._assigned}
+        self._whole = {share for share in touched if self._lanes.places(share) <= self._assigned}
 
     def _changed(self) -> None:
-        self._live_inputs = tuple(sorted(place for owned in self._live for place in self._lanes.inputs(owned)))
+        self._live_places = tuple(sorted(place for share in self._live for place in self._lanes.places(share)))
         # Once none waits any more: a start would otherwise be a line for each slice.
         if not self.waiting:
             for how, which in (("gained", self._live - self._told), ("lost", self._told - self._live)):
                 if which:
-                    _log.info("%s slices %s; %d are live", how, ", ".join(map(str, sorted(which))), len(self._live))
+                    names = [str(owned) for share in which for owned in self._lanes.slices(share)]
+                    count = sum(len(self._lanes.slices(share)) for share in self._live)
+                    _log.info("%s slices %s; %d are live", how, ", ".join(sorted(names)), count)
             self._told = set(self._live)

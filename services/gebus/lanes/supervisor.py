@@ -12,6 +12,7 @@ from typing import IO, Protocol
 
 from gebus.lanes.backoff import Backoff
 from gebus.lanes.ports import Clock, Stopping
+from gebus.lanes.settings import LaneSettings
 from gebus.model.errors import Stopped
 
 _log = logging.getLogger(__name__)
@@ -138,10 +139,13 @@ class Supervisor:
             slot.process = None
 
 
-def worker_command(slot: int, catalogue: Path, metrics_port: int | None, restarts: int) -> list[str]:
+def worker_command(
+    slot: int, catalogue: Path, metrics_port: int | None, restarts: int, settings: LaneSettings
+) -> list[str]:
     """The command line of a worker process, for `python -m gebus.lanes`."""
+    state = ["--state-bytes", str(settings.state_bytes), "--snapshot-bytes", str(settings.snapshot_bytes)]
     port = [] if metrics_port is None else ["--metrics-port", str(metrics_port)]
-    options = ["--slot", str(slot), "--catalogue", str(catalogue), "--restarts", str(restarts), *port]
+    options = ["--slot", str(slot), "--catalogue", str(catalogue), *state, "--restarts", str(restarts), *port]
     return [sys.executable, "-m", "gebus.lanes", *options]
 
 

@@ -36,6 +36,7 @@ from gebus.lanes.crash import CrashPoint
 from gebus.lanes.errors import SessionEnded, in_our_words, told
 from gebus.lanes.ports import Clock, Producer
 from gebus.lanes.settings import LaneSettings, state_topic
+from gebus.lanes.snapshots import Snapshots
 
 
 class Transaction:
@@ -47,10 +48,17 @@ class Transaction:
     """
 
     def __init__(
-        self, producer: Producer, kernel: Kernel, clock: Clock, settings: LaneSettings, crash: CrashPoint
+        self,
+        producer: Producer,
+        kernel: Kernel,
+        clock: Clock,
+        settings: LaneSettings,
+        *,
+        crash: CrashPoint,
+        snapshots: Snapshots,
     ) -> None:
         self._producer, self._kernel, self._clock = producer, kernel, clock
-        self._settings, self._crash = settings, crash
+        self._settings, self._crash, self._snapshots = settings, crash, snapshots
         self._opened: float | None = None
 
     @property
@@ -72,9 +80,20 @@ class Transaction:
             self._opened = self._clock.monotonic()
 
     def deliver(self, topic: str, messages: list[dict[str, Any]]) -> None:
-        """Produce the records of a batch for one feed, in order."""
+        """Produce the records of a batch for one topic, in order; where they name their partition, in that."""
+        if messages and "partition" in messages[0]:
+            of: dict[int, list[dict[str, Any]]] = {}
+            for message in messages:
+                of.setdefault(message.pop("partition"), []).append(message)
+            for partition, mine in of.items():
+                self._deliver(topic, mine, partition=partition)
+        else:
+            self._deliver(topic, messages)
+
+    def _deliver(self, topic: str, messages: list[dict[str, Any]], **where: int) -> None:
+        # The client heeds a partition for the whole batch alone.
         deadline = self._clock.monotonic() + self._settings.produce_timeout
-        taken = self._producer.produce_batch(topic, messages)
+        taken = self._producer.produce_batch(topic, messages, **where)
         while taken < len(messages):
             rest = [message for message in messages if "_error" in message]
             for message in rest:
@@ -84,7 +103,7 @@ class Transaction:
             # Full means full for all that follow, so that the rest is the end of the batch and order holds.
             self._wait_for_room(topic, deadline)
             messages = rest
-            taken = self._producer.produce_batch(topic, messages)
+            taken = self._producer.produce_batch(topic, messages, **where)
 
     def produce(self, topic: str, value: bytes | None, **also: Any) -> None:
         """Produce one record: a dead letter, or a record of the state."""
@@ -102,7 +121,10 @@ class Transaction:
     def commit(self, positions: Sequence[TopicPartition], group_metadata: Any) -> list[int]:
         """Commit all of it with the positions it was made from; returns how long delivered records took, in buckets."""
         for lane, slice_number, key, value in self._kernel.state():
-            self.produce(state_topic(lane), value, key=key, partition=slice_number)
+            # Where it comes to lie is the position of the snapshot that holds it.
+            self._snapshots.producing()
+            report = self._snapshots.delivered
+            self.produce(state_topic(lane), value, key=key, partition=slice_number, on_delivery=report)
         self._crash.reach("after_produce", self._settle)
         timeout = self._settings.commit_timeout
         with told("adding the offsets to a transaction"):

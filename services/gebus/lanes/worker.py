@@ -5,8 +5,10 @@ from __future__ import annotations
 import gc
 import logging
 from collections.abc import Callable
+from pathlib import Path
 
 from gebus.lanes.backoff import Backoff
+from gebus.lanes.budget import Budget
 from gebus.lanes.crash import CrashPoint
 from gebus.lanes.kernels import Kernels
 from gebus.lanes.meter import Meter
@@ -41,10 +43,12 @@ class Worker:
         clock: Clock,
         settings: LaneSettings,
         crash: CrashPoint,
+        directory: Path,
     ) -> None:
         self._lanes, self._kernels, self._clients, self._schemas = lanes, kernels, clients, schemas
         self._meter, self._slot, self._clock = meter, slot, clock
-        self._settings, self._crash = settings, crash
+        self._settings, self._crash, self._directory = settings, crash, directory
+        self._budget = Budget(settings.state_bytes, clock)
         self._backoff = Backoff(settings.session_backoff, settings.session_backoff_ceiling)
 
     def run(self, stopping: Stopping, wait: Callable[[float], object]) -> None:
@@ -52,8 +56,9 @@ class Worker:
         gc.set_threshold(_ALLOCATIONS_BETWEEN_COLLECTIONS)
         while not stopping():
             committed = self._meter.committed
+            session = self._session()
             try:
-                self._session().run(stopping)
+                session.run(stopping)
             except GebusError as error:
                 self._meter.session_ended()
                 if not error.retriable:
@@ -61,6 +66,16 @@ class Worker:
                 if self._meter.committed > committed:
                     self._backoff.reset()
                 self._pause(error, wait)
+            else:
+                if session.held_slot:
+                    self._leave()
+
+    def _leave(self) -> None:
+        """A static member that closes says that it comes back, and the group keeps its slices for it."""
+        try:
+            self._clients.leave(self._slot)
+        except GebusError as error:
+            _log.warning("slot %d: its slices go to others only when its session is over: %s", self._slot, error)
 
     def _session(self) -> Session:
         return Session(
@@ -73,6 +88,8 @@ class Worker:
             clock=self._clock,
             settings=self._settings,
             crash=self._crash,
+            directory=self._directory,
+            budget=self._budget,
         )
 
     def _pause(self, error: GebusError, wait: Callable[[float], object]) -> None:

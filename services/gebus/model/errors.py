@@ -3,6 +3,7 @@
     GebusError                  root: everything gebus raises on purpose
     |-- ContractError           the catalogue breaks a rule; carries every Finding, not only the first
     |-- EventRefused            one event does not fit its contract; names the field's path
+    |-- IdentifierRefused       a text is no identifier of its kind; its message shows nothing of the text
     |-- PlanError               a feed cannot be compiled into a lane
     |-- Unavailable             a server does not answer; retriable
     |-- Denied                  a server answered, and said no to this principal
@@ -61,6 +62,18 @@ class EventRefused(GebusError):
     def __init__(self, topic: str, path: str, found: str, allowed: str) -> None:
         self.topic, self.path, self.found, self.allowed = topic, path, found, allowed
         super().__init__(f"{topic}: {path}: {found}; allowed: {allowed}")
+
+
+class IdentifierRefused(GebusError):
+    """A text is no identifier of its kind.
+
+    `where` is the part of it, `allowed` what that part may be; both tell nothing of the text, and so does the message.
+    `found` and `next_step` may: they are for those who may read it.
+    """
+
+    def __init__(self, kind: str, where: str, found: str, allowed: str, next_step: str = "") -> None:
+        self.kind, self.where, self.found, self.allowed, self.next_step = kind, where, found, allowed, next_step
+        super().__init__(f"no {kind}: wrong in {where}; allowed: {allowed}")
 
 
 class PlanError(GebusError):

@@ -5,32 +5,43 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, StringConstraints, Tag, model_validator
 
 from gebus.model.base import Day, Duration, FieldName, Model, Name, PartyId, Title, TopicName
+from gebus.model.relation import Join, Reconcile
+
+_Origin = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,60}$")]
+"""The alias of a source, or the name of the feed's join or reconcile step."""
+_KeyField = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,60}(\.[a-z][a-z0-9_]{0,60})?$")]
 
 
 class Deduplicate(Model):
     """Pass the first record of each key; drop repeats while the key is remembered.
+
+    `of` is the source whose records are meant, and the key is made of its fields; after a join or reconcile it is the
+    name of that step, and each part of the key is `<alias>.<field>`.
 
     Promised: a record whose key was seen less than `within` before, by the log's append time, adds nothing, over any
     crash, rebalance or replay. Not promised: after `within`, and at most an eighth of it later, the key counts as new.
     """
 
     name: Name
-    of: FieldName
-    key: Annotated[tuple[FieldName, ...], Field(min_length=1)]
+    of: _Origin
+    key: Annotated[tuple[_KeyField, ...], Field(min_length=1)]
     within: Duration
 
 
 class Where(Model):
     """Pass the records for which the CEL condition `when` holds.
 
+    Before a join or reconcile it decides on one source, `of`; elsewhere `of` is left out.
+
     A condition that is left undecided, by a null field, an overflow or a division by zero, does not hold. Not
     promised: the order in which parts of the condition are evaluated.
     """
 
     name: Name
+    of: FieldName | None = None
     when: Annotated[str, Field(min_length=1, max_length=4096)]
 
 
@@ -105,26 +116,49 @@ class WhereStep(Model):
     where: Where
 
 
+class JoinStep(Model):
+    join: Join
+
+
+class ReconcileStep(Model):
+    reconcile: Reconcile
+
+
 class SelectStep(Model):
     select: Select
 
 
-_STEPS: Mapping[str, type[Model]] = {"deduplicate": DeduplicateStep, "where": WhereStep, "select": SelectStep}
+STEPS: Mapping[str, type[Model]] = {
+    "deduplicate": DeduplicateStep,
+    "where": WhereStep,
+    "join": JoinStep,
+    "reconcile": ReconcileStep,
+    "select": SelectStep,
+}
+"""The steps by the one key that each is written with."""
 
 
 def _kind_of_step(value: object) -> str | None:
     """The one key of a step; None, which is an error, for anything else."""
     if isinstance(value, Mapping):
         return next(iter(value)) if len(value) == 1 else None
-    return next((kind for kind, step in _STEPS.items() if isinstance(value, step)), None)
+    return next((kind for kind, step in STEPS.items() if isinstance(value, step)), None)
 
 
 Step = Annotated[
     Annotated[DeduplicateStep, Tag("deduplicate")]
     | Annotated[WhereStep, Tag("where")]
+    | Annotated[JoinStep, Tag("join")]
+    | Annotated[ReconcileStep, Tag("reconcile")]
     | Annotated[SelectStep, Tag("select")],
     Discriminator(_kind_of_step),
 ]
+
+
+def kind_and_name(step: Step) -> tuple[str, str]:
+    """What kind of step it is, and its name."""
+    kind = next(iter(type(step).model_fields))
+    return kind, getattr(step, kind).name
 
 
 class Grant(Model):
@@ -163,8 +197,16 @@ class Feed(Model):
     partitions: Annotated[int, Field(ge=1, le=100)]
     sources: Annotated[Mapping[FieldName, TopicName], Field(min_length=1)]
     steps: Annotated[tuple[Step, ...], Field(min_length=1)]
-    corrections: Literal["independent"]
-    """independent: each revision of an entity is matched on its own."""
+    corrections: Literal["independent", "follow"]
+    """What the consumer hears of a later revision of an entity (source and entity_id).
+
+    independent: each revision is taken on its own. follow: who received a record receives what becomes of it. Promised
+    with `follow`, for as long as the feed's topic keeps a record: a higher revision that passes is delivered; one that
+    is RETRACTED, or no longer passes a condition, is delivered as RETRACTED, with the fields that the consumer was
+    given; a revision that is not above the delivered one, and whatever is retracted that was never delivered, adds
+    nothing. Not promised: a retraction after the feed's topic has let go of the record; one that comes under another
+    key of its contract than what it retracts, for it lies in another slice. `gebus explain` names such a contract.
+    """
     mode: Literal["any"]
     cases: Annotated[tuple[Case, ...], Field(min_length=1)]
 

@@ -51,14 +51,17 @@ _ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v
 _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})|(.))", re.DOTALL)
 
 
-def compile_condition(text: str, sources: Mapping[str, AvroType]) -> Expression:
+def compile_condition(
+    text: str, sources: Mapping[str, AvroType], places: Mapping[str, tuple[str, ...]] | None = None
+) -> Expression:
     """The condition over `<alias>.<field>` as an expression of type bool; Refusal says where and why not.
 
-    `sources` gives the record schema of each alias, complete in itself.
+    `sources` gives the record schema of each alias, complete in itself; `places` where that record lies in the one that
+    the condition is given, which is that record itself where nothing is said.
     """
     if len(text) > MAX_LENGTH:
         raise Refusal(f"a condition of {len(text)} characters", f"at most {MAX_LENGTH}", position=MAX_LENGTH + 1)
-    result = _Compiler(sources).compile(_parse(text), 0)
+    result = _Compiler(sources, places or {}).compile(_parse(text), 0)
     if result.type != "bool":
         raise Refusal(f"a condition that gives {result.words}", "a bool", position=result.position)
     return result.node
@@ -88,8 +91,8 @@ def _offset(text: str, line: int | None, column: int | None) -> int:
 class _Compiler:
     """One walk over a parse tree; counts what it compiles, so that the bounds hold."""
 
-    def __init__(self, sources: Mapping[str, AvroType]) -> None:
-        self._sources = sources
+    def __init__(self, sources: Mapping[str, AvroType], places: Mapping[str, tuple[str, ...]]) -> None:
+        self._sources, self._places = sources, places
         self._operations = 0
         self._items = 0
         self._position = 1
@@ -229,7 +232,7 @@ class _Compiler:
                 "fields of type string, int, long, float, double, boolean, date or timestamp-millis",
                 position=position,
             )
-        return Typed(FieldValue(tuple(path), STORED[kind]), kind, position)
+        return Typed(FieldValue((*self._places.get(alias, ()), *path), STORED[kind]), kind, position)
 
 
 def _unwrapped(tree: Any) -> Any:

@@ -1,24 +1,24 @@
-"""What a feed's plan means, for a person: sources, steps, state, and what is left of each field and why."""
+"""What a feed's plan means, as plain values: inputs, steps, state, and what is left of each field and why."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gebus.model.base import milliseconds
-from gebus.model.feed import Feed
+from gebus.model.event import AvroType
+from gebus.model.feed import Feed, SelectStep, kind_and_name
 from gebus.plan.expression import Constant, Expression, FieldValue, Items, Operation, conjuncts
-from gebus.plan.feed_planner import duration
-from gebus.plan.values import DeduplicatePlan, FeedPlan, LanePlan, WherePlan
-
-BYTES_A_KEY = 20
-"""What the kernel's table holds for a remembered key at most, once it has grown."""
-
-_TIERS = {1: "the public", 2: "organisations", 3: "departments", 4: "the authority in charge"}
+from gebus.plan.footprint import BYTES_A_KEY, entry_bytes, follow_bytes
+from gebus.plan.relation import JoinPlan, Relation, SidePlan
+from gebus.plan.steps import DeduplicatePlan, StepPlan, WherePlan
+from gebus.plan.values import FeedPlan, InputPlan, LanePlan, RekeyPlan
+from gebus.plan.words import duration
 
 
-def explain(lane: LanePlan, feed: Feed) -> dict[str, Any]:
-    """The plan of a feed as plain values: what `gebus explain --json` prints."""
+def explain(lanes: Sequence[LanePlan], feed: Feed) -> dict[str, Any]:
+    """The plan of a feed, which is in one of `lanes`, as plain values: what `gebus explain --json` prints."""
+    lane = next(lane for lane in lanes if any(plan.name == feed.id for plan in lane.feeds))
     plan = next(plan for plan in lane.feeds if plan.name == feed.id)
     return {
         "feed": plan.name,
@@ -38,20 +38,14 @@ def explain(lane: LanePlan, feed: Feed) -> dict[str, Any]:
             "retention": duration(milliseconds(plan.retention)),
             "schema": f"{plan.output_schema['namespace']}.{plan.output_schema['name']}",
         },
-        "source": {
-            "lane": lane.name,
-            "alias": next(iter(feed.sources)),
-            "topics": dict(lane.source.topics),
-            "key": list(lane.source.key),
-            "partitions": lane.partitions,
-            "past": duration(lane.source.past_ms),
-            "future": duration(lane.source.future_ms),
-        },
-        "steps": [*_steps(lane, plan), {"step": "select", "name": plan.select}],
+        "lane": {"name": lane.name, "slices": lane.partitions, "ordered": lane.ordered},
+        "sources": list(_sources(lanes, lane, feed)),
+        "steps": list(_steps(lane, plan, feed)),
+        "corrections": _corrections(lanes, lane, plan, feed),
         "fields": [
             {
                 "name": field.name,
-                "of": field.source.name,
+                "of": field.of,
                 "delivered": field.outcome.delivered,
                 "outcome": field.outcome.words,
                 "decided_by": field.outcome.decided_by,
@@ -64,6 +58,34 @@ def explain(lane: LanePlan, feed: Feed) -> dict[str, Any]:
     }
 
 
+def _sources(lanes: Sequence[LanePlan], lane: LanePlan, feed: Feed) -> Iterator[dict[str, Any]]:
+    rekeys = {rekey.name: (writer, rekey) for writer in lanes for rekey in writer.rekeys}
+    for alias, contract in feed.sources.items():
+        part = next(part for part in lane.inputs if part.contract == contract)
+        writer, rekey = rekeys.get(part.name, (None, None))
+        yield {
+            "alias": alias,
+            "contract": contract,
+            "topics": dict(part.topics),
+            "key": list(part.key),
+            "past": duration(part.past_ms),
+            "future": duration(part.future_ms),
+            "rekey": rekey and writer and _rekey(writer, rekey),
+        }
+
+
+def _rekey(writer: LanePlan, rekey: RekeyPlan) -> dict[str, Any]:
+    return {
+        "by": writer.name,
+        "topic": rekey.topic,
+        "partitions": rekey.partitions,
+        "all": rekey.all,
+        "retention": duration(milliseconds(rekey.retention)),
+        "table": f"moves/{rekey.name}",
+        "remembers_moves": rekey.moves_ms and duration(rekey.moves_ms),
+    }
+
+
 def _cited(plan: FeedPlan) -> list[dict[str, Any]]:
     lines = {field.outcome.line.code: field.outcome.line for field in plan.fields if field.outcome.line is not None}
     return [
@@ -72,33 +94,106 @@ def _cited(plan: FeedPlan) -> list[dict[str, Any]]:
     ]
 
 
-def _steps(lane: LanePlan, plan: FeedPlan) -> Iterator[dict[str, Any]]:
-    may_be_looked_up = True
-    for index, step in enumerate(plan.steps):
-        if isinstance(step, DeduplicatePlan):
-            table = lane.tables[step.table]
-            yield {
-                "step": "deduplicate",
-                "name": step.name,
-                "key": list(table.key),
-                "window": duration(table.window_ms),
-                "table": table.name,
-                "shared_with": [
-                    other.name
-                    for other in lane.feeds
-                    if other.name != plan.name and any(_uses(part, step.table) for part in other.steps)
-                ],
-                "bytes_per_million_keys": BYTES_A_KEY * 1_000_000,
-            }
-            may_be_looked_up = may_be_looked_up and index == 0
-        else:
-            demanded = list(dict.fromkeys(looked_up(step.when))) if may_be_looked_up else []
-            yield {"step": "where", "name": step.name, "when": step.text, "index": demanded}
-            may_be_looked_up = False
+def _steps(lane: LanePlan, plan: FeedPlan, feed: Feed) -> Iterator[dict[str, Any]]:
+    """The steps in the order in which they were written."""
+    relation = plan.relation
+    of: dict[str, str] = {part.name: side.alias for side in (relation.sides if relation else ()) for part in side.steps}
+    parts: dict[str, StepPlan] = {part.name: part for part in plan.steps}
+    parts |= {part.name: part for side in (relation.sides if relation else ()) for part in side.steps}
+    indexed = _indexed(plan)
+    for step in feed.steps:
+        kind, name = kind_and_name(step)
+        if isinstance(step, SelectStep):
+            yield {"step": kind, "name": name}
+        elif name in parts:
+            yield {**_step(lane, plan, parts[name], indexed), "of": of.get(name)}
+        elif relation is not None:
+            yield {"step": kind, "name": name, **_relation(lane, relation)}
 
 
-def _uses(step: DeduplicatePlan | WherePlan, table: int) -> bool:
-    return isinstance(step, DeduplicatePlan) and step.table == table
+def _indexed(plan: FeedPlan) -> str | None:
+    """The one condition by which the kernel may find a feed: nothing but a first deduplicate stands before it."""
+    if plan.relation is not None:
+        return None
+    first = plan.steps[1:2] if plan.steps and isinstance(plan.steps[0], DeduplicatePlan) else plan.steps[:1]
+    return next((step.name for step in first if isinstance(step, WherePlan)), None)
+
+
+def _step(lane: LanePlan, plan: FeedPlan, step: StepPlan, indexed: str | None) -> dict[str, Any]:
+    if isinstance(step, WherePlan):
+        index = list(dict.fromkeys(looked_up(step.when))) if step.name == indexed else []
+        return {"step": "where", "name": step.name, "when": step.text, "index": index}
+    table = lane.tables[step.table]
+    return {
+        "step": "deduplicate",
+        "name": step.name,
+        "key": list(table.key),
+        "window": duration(table.window_ms),
+        "table": table.name,
+        "shared_with": [
+            other.name for other in lane.feeds if other.name != plan.name and step.table in _tables_of(other)
+        ],
+        "bytes_per_million_keys": BYTES_A_KEY * 1_000_000,
+    }
+
+
+def _tables_of(plan: FeedPlan) -> set[int]:
+    sides = plan.relation.sides if plan.relation is not None else ()
+    steps = [*plan.steps, *(step for side in sides for step in side.steps)]
+    return {step.table for step in steps if isinstance(step, DeduplicatePlan)}
+
+
+def _relation(lane: LanePlan, relation: Relation) -> dict[str, Any]:
+    """What a relation remembers, besides what it was told."""
+    common = {
+        "within": duration(relation.within_ms),
+        "most": relation.most,
+        "stores": [_store(lane.inputs[side.source], side, table) for side, table in _stores(relation)],
+    }
+    if isinstance(relation, JoinPlan):
+        names = ("on", "matches", "unmatched", "follow")
+        return {**{name: getattr(relation, name) for name in names}, "on": list(relation.on), **common}
+    own = {"key": list(relation.key), "authority": list(relation.authority), "compare": list(relation.compare)}
+    return {**own, "gives": relation.gives, **common}
+
+
+def _stores(relation: Relation) -> Iterator[tuple[SidePlan, str]]:
+    """Each side with the name of its table, as `gebus state` shows it."""
+    if isinstance(relation, JoinPlan):
+        yield relation.left, f"{relation.state}.left"
+        yield relation.right, f"{relation.state}.right"
+    else:
+        yield relation.of, relation.state
+
+
+def _store(part: InputPlan, side: SidePlan, table: str) -> dict[str, Any]:
+    types: dict[str, AvroType] = {field["name"]: field["type"] for field in part.schema["fields"]}
+    return {
+        "table": table,
+        "alias": side.alias,
+        "fields": list(side.fields),
+        "bytes_an_entry": entry_bytes(types[name] for name in side.fields),
+    }
+
+
+def _corrections(lanes: Sequence[LanePlan], lane: LanePlan, plan: FeedPlan, feed: Feed) -> dict[str, Any]:
+    if plan.follow_ms is None:
+        return {"mode": feed.corrections}
+    keys = {part.contract: part.key for one in lanes for part in one.inputs if not part.internal}
+    names = {part.name for part in lane.inputs}
+    copied = {rekey.contract for one in lanes for rekey in one.rekeys if rekey.all and rekey.name in names}
+    return {
+        "mode": feed.corrections,
+        "table": f"corrections/{plan.name}",
+        "bytes_an_entity": follow_bytes(plan),
+        "remembered": duration(plan.follow_ms),
+        # Two revisions of an entity under different keys lie in different slices, and neither hears of the other.
+        "not_heard": [
+            {"contract": contract, "key": list(keys[contract])}
+            for contract in feed.sources.values()
+            if not set(keys[contract]) <= {"source", "entity_id"} and contract not in copied
+        ],
+    }
 
 
 def looked_up(when: Expression) -> Iterator[str]:
@@ -114,81 +209,3 @@ def looked_up(when: Expression) -> Iterator[str]:
                 yield ".".join(field.path)
             case Operation(op="starts_with", args=(FieldValue() as field, Constant())):
                 yield ".".join(field.path)
-
-
-def render(explanation: dict[str, Any]) -> str:
-    """The explanation as text, the same at every width of a terminal."""
-    grant, delivers, source = explanation["grant"], explanation["delivers"], explanation["source"]
-    tier = explanation["tier"]
-    lines = [
-        f"{explanation['feed']}: {explanation['title']['en']} ({explanation['title']['zh']})",
-        "",
-        f"  consumer   {explanation['consumer']}, for {explanation['purpose']}, tier {tier}: {_TIERS[tier]}",
-        f"  grant      {grant['basis']}",
-        f"             approved by {grant['approved_by']} on {grant['approved_on']}; "
-        f"withheld from {grant['expires_on']} 00:00 UTC on",
-        f"  delivers   {delivers['topic']}, {_counted(delivers['partitions'], 'partition')}, "
-        f"kept {delivers['retention']}, as {delivers['schema']}",
-        "",
-        f"Source `{source['alias']}`: lane {source['lane']}",
-        *(f"  reads      {topic}, written by {party}" for topic, party in source["topics"].items()),
-        f"  key        {', '.join(source['key'])}; {_counted(source['partitions'], 'slice')}",
-        f"  event time from {source['past']} before to {source['future']} after the log's append time; "
-        "beyond, a dead letter",
-        "",
-        "Steps",
-        *(f"  {number} {line}" for number, line in _numbered(explanation["steps"])),
-        "",
-        "Fields, after the envelope's eight, which pass",
-        *_table(
-            [field["name"], f"{source['alias']}.{field['of']}", field["outcome"], field["reason"]]
-            for field in explanation["fields"]
-            if field["decided_by"] != "envelope"
-        ),
-        "",
-        "Policy",
-        *(f"  {line['code']}: {line['source']}{_since(line['since'])}" for line in explanation["policy_lines"]),
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _numbered(steps: Iterable[dict[str, Any]]) -> Iterator[tuple[str, str]]:
-    for number, step in enumerate(steps, 1):
-        first, *more = _step_lines(step)
-        yield str(number), f"{step['step']} {step['name']}: {first}"
-        for line in more:
-            yield " ", f"  {line}"
-
-
-def _step_lines(step: dict[str, Any]) -> list[str]:
-    if step["step"] == "deduplicate":
-        shared = ", ".join(step["shared_with"])
-        return [
-            f"the first of each {', '.join(step['key'])} within {step['window']}",
-            f"state: table {step['table']}, at most {step['bytes_per_million_keys'] // 1_000_000} MB a million keys"
-            + (f", shared with {shared}" if shared else ", of this feed alone"),
-        ]
-    if step["step"] == "where":
-        found = (
-            f"found by {', '.join(step['index'])}"
-            if step["index"]
-            else "no index: tried on every record that comes this far"
-        )
-        return [step["when"], found]
-    return ["the envelope and the fields below"]
-
-
-def _table(rows: Iterable[list[str]]) -> Iterator[str]:
-    written = [["field", "of", "delivered", "why"], *rows]
-    widths = [max(len(row[column]) for row in written) for column in range(3)]
-    for row in written:
-        cells = [cell.ljust(width) for cell, width in zip(row[:3], widths, strict=True)]
-        yield f"  {'  '.join(cells)}  {row[3]}"
-
-
-def _since(day: str | None) -> str:
-    return f", since {day}" if day else ""
-
-
-def _counted(number: int, thing: str) -> str:
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

@@ -63,3 +63,12 @@ def conjuncts(expression: Expression) -> Iterator[Expression]:
             yield from conjuncts(part)
     else:
         yield expression
+
+
+def fields_of(expression: Expression) -> Iterator[FieldValue]:
+    """Every field that the expression reads."""
+    if isinstance(expression, FieldValue):
+        yield expression
+    elif isinstance(expression, Operation):
+        for part in expression.args:
+            yield from fields_of(part)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Protocol
 
-from gebus.model.base import milliseconds
 from gebus.model.catalogue import Catalogue
 from gebus.model.errors import Finding, PlanError
-from gebus.model.event import EventSchema
 from gebus.model.feed import Feed
-from gebus.model.topic import TopicContract
 from gebus.plan.feed_planner import FeedPlanner
+from gebus.plan.inputs import Input, as_it_is, inputs_of, lane_name
+from gebus.plan.origin import Origin, origin_of
 from gebus.plan.refusal import KeyPath, Problem, Refusal
-from gebus.plan.values import FeedPlan, LanePlan, SourcePlan
+from gebus.plan.relation import ReconcilePlan
+from gebus.plan.relation_planner import check_relation
+from gebus.plan.values import FeedPlan, LanePlan, RekeyPlan, TablePlan
 from gebus.policy import POLICY_LIST, Policy
 
 
@@ -26,10 +29,11 @@ class Places(Protocol):
 
 
 def lanes(catalogue: Catalogue, *, on: date | None = None) -> tuple[LanePlan, ...]:
-    """A lane for each topic contract that a feed reads, by name; `on` is the day whose policy holds.
+    """A lane for each set of inputs that a feed reads, by name; `on` is the day whose policy holds.
 
-    Without a day the lines of the policy that have no end hold. PlanError names the first thing that cannot be
-    planned; a catalogue that `gebus check` passes has none.
+    A lane of whose contract another one needs a copy is among them, also where it has no feed. Without a day the
+    lines of the policy that have no end hold. PlanError names the first thing that cannot be planned; a catalogue that
+    `gebus check` passes has none.
     """
     plans, problems = _plan(catalogue, _policy(catalogue, on))
     if problems:
@@ -37,8 +41,16 @@ def lanes(catalogue: Catalogue, *, on: date | None = None) -> tuple[LanePlan, ..
     return plans
 
 
+def rekeys(lanes: Iterable[LanePlan]) -> tuple[RekeyPlan, ...]:
+    """Every internal topic that these lanes write, by name: partitions, retention, and the contract that is copied."""
+    return tuple(sorted((rekey for lane in lanes for rekey in lane.rekeys), key=lambda rekey: rekey.name))
+
+
 def check(catalogue: Catalogue, places: Places) -> list[Finding]:
-    """Everything in the feeds that cannot be planned, each with its line; an empty list if the lanes can run."""
+    """Everything in the feeds that cannot be planned, each with its line; an empty list if the lanes can run.
+
+    Not promised: the other steps of a feed whose sources do not fit its join or reconcile; they depend on it.
+    """
     try:
         policy = _policy(catalogue, None)
     except PlanError as error:
@@ -62,41 +74,83 @@ def _policy(catalogue: Catalogue, on: date | None) -> Policy:
     return Policy.from_codes(codes, on)
 
 
+@dataclass(slots=True)
+class _Lane:
+    """A lane while its feeds are gathered."""
+
+    inputs: tuple[Input, ...]
+    feeds: list[tuple[Feed, Mapping[str, Input]]] = field(default_factory=list)
+    rekeys: dict[str, tuple[Input, int | None]] = field(default_factory=dict)
+    """What it copies for other lanes, by the name of the input there, and how long moves are remembered."""
+
+    def rekey(self, part: Input, moves_ms: int | None) -> None:
+        """Copy its contract as `part`; the longest memory that a lane asks for serves all."""
+        asked = [ms for ms in (self.rekeys.get(part.name, (part, None))[1], moves_ms) if ms is not None]
+        self.rekeys[part.name] = part, max(asked, default=None)
+
+
 def _plan(catalogue: Catalogue, policy: Policy) -> tuple[tuple[LanePlan, ...], list[Problem]]:
-    problems: list[Problem] = []
-    by_source: dict[str, list[Feed]] = {}
-    for _, feed in sorted(catalogue.feeds.items()):
-        if len(feed.sources) == 1:
-            by_source.setdefault(next(iter(feed.sources.values())), []).append(feed)
-        else:
-            refusal = Refusal(
-                f"{len(feed.sources)} sources: {', '.join(sorted(feed.sources.values()))}",
-                "one source: more than one needs a join, and lanes run none",
-                "write a feed for each source",
-            )
-            problems.append(Problem(feed, ("sources",), "sources", refusal))
-    lane_plans = []
-    for source, feeds in sorted(by_source.items()):
-        contract, event = catalogue.topics[source], catalogue.events[source]
-        planner = FeedPlanner(contract, event, policy)
-        plans: list[FeedPlan] = []
-        for feed in feeds:
-            plan, found = planner.plan(feed)
+    origins = {topic: origin_of(event) for topic, event in catalogue.events.items()}
+    lanes, problems = _gathered(catalogue, origins)
+    planned = {}
+    for name in sorted(lanes):
+        planner = FeedPlanner(lanes[name].inputs, origins, policy)
+        plans = []
+        for feed, sources in lanes[name].feeds:
+            plan, found = planner.plan(feed, sources)
             problems += found
             if plan is not None:
                 plans.append(plan)
-        lane_plans.append(LanePlan(source, contract.partitions, _source(contract, event), planner.tables, tuple(plans)))
-    return tuple(lane_plans), problems
+        planned[name] = plans, planner.tables
+    for name, (plans, _) in planned.items():
+        for part in lanes[name].inputs:
+            if part.internal:
+                own = as_it_is(part.contract)
+                lanes.setdefault(own.name, _Lane((own,))).rekey(part, _moves(part, plans))
+    return tuple(_lane(catalogue, name, lanes[name], *planned.get(name, ([], ()))) for name in sorted(lanes)), problems
 
 
-def _source(contract: TopicContract, event: EventSchema) -> SourcePlan:
-    return SourcePlan(
-        name=contract.topic,
-        topics={contract.kafka_topic(party): party for party in sorted(contract.publishers)},
-        schema=event.avro,
-        key=contract.key,
-        past_ms=milliseconds(contract.event_time.past),
-        future_ms=milliseconds(contract.event_time.future),
-        in_a_row=contract.dead_letters.in_a_row,
-        ratio=contract.dead_letters.ratio,
+def _gathered(catalogue: Catalogue, origins: Mapping[str, Origin]) -> tuple[dict[str, _Lane], list[Problem]]:
+    """The feeds by lane, and what stands against the sources of the others."""
+    lanes: dict[str, _Lane] = {}
+    problems: list[Problem] = []
+    for _, feed in sorted(catalogue.feeds.items()):
+        contracts = {alias: catalogue.topics[topic] for alias, topic in feed.sources.items()}
+        found = check_relation(feed, {alias: origins[topic] for alias, topic in feed.sources.items()}, contracts)
+        problems += found
+        if found:
+            continue
+        try:
+            inputs = inputs_of(feed, catalogue)
+        except Refusal as refusal:
+            problems.append(Problem(feed, ("sources",), "sources", refusal))
+            continue
+        parts = tuple(sorted(inputs.values(), key=lambda part: part.name))
+        lanes.setdefault(lane_name(inputs), _Lane(parts)).feeds.append((feed, inputs))
+    return lanes, problems
+
+
+def _moves(part: Input, plans: Sequence[FeedPlan]) -> int | None:
+    """How long the feeds of a lane need to hear that an entity has another key now; None where none does."""
+    if not part.moves:
+        return None
+    relations = [plan.relation for plan in plans if plan.relation is not None]
+    windows = [one.within_ms for one in relations if isinstance(one, ReconcilePlan) or one.follow]
+    return max(windows, default=None)
+
+
+def _lane(
+    catalogue: Catalogue, name: str, lane: _Lane, plans: Sequence[FeedPlan], tables: tuple[TablePlan, ...]
+) -> LanePlan:
+    return LanePlan(
+        name=name,
+        partitions=lane.inputs[0].partitions,
+        inputs=tuple(part.plan(catalogue.events[part.contract.topic]) for part in lane.inputs),
+        tables=tables,
+        feeds=tuple(plans),
+        rekeys=tuple(part.rekey(0, moves_ms) for _, (part, moves_ms) in sorted(lane.rekeys.items())),
+        # The order of a copied input is the order in which it was copied, so that must not depend on timing either.
+        ordered=bool(lane.rekeys)
+        or any(part.internal for part in lane.inputs)
+        or any(plan.relation is not None or plan.follow_ms is not None for plan in plans),
     )

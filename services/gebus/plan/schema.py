@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gebus.model.event import AvroType, EventField, Mask
+from gebus.model.event import ENVELOPE, AvroType, EventField, Mask
 
 if TYPE_CHECKING:
     from gebus.plan.operators import Type
@@ -97,13 +97,38 @@ def output_schema(consumer: str, feed: str, fields: Sequence[FieldPlan], doc: st
     }
 
 
+def composite_schema(sides: Sequence[tuple[str, Sequence[tuple[str, AvroType]], bool]], *, differs: bool) -> AvroType:
+    """The schema of a composite record, from the name and fields of each side, and whether it may be missing."""
+    names = _Names(set())
+    fields: list[AvroType] = [{"name": name, "type": avro} for name, avro in ENVELOPE.items()]
+    for side, parts, optional in sides:
+        inner = [{"name": name, "type": names.spelled(avro, "")} for name, avro in parts]
+        record = {"type": "record", "name": side, "fields": inner}
+        fields.append({"name": side, "type": ["null", record] if optional else record})
+    if differs:
+        fields.append({"name": "differs", "type": "string"})
+    return {"type": "record", "name": "Composite", "fields": fields}
+
+
+def definitions(avro: AvroType) -> Mapping[str, AvroType]:
+    """Every named type of a type of `inline`, by its full name."""
+    if isinstance(avro, str):
+        return {}
+    if isinstance(avro, list):
+        return {name: kind for branch in avro for name, kind in definitions(branch).items()}
+    found = {avro["name"]: avro} if avro["type"] in _NAMED else {}
+    parts = [avro[part] for part in ("items", "values") if part in avro]
+    parts += [field["type"] for field in avro.get("fields", ())]
+    return found | {name: kind for part in parts for name, kind in definitions(part).items()}
+
+
 def _output_field(field: FieldPlan, names: _Names, namespace: str) -> Mapping[str, Any]:
     mask = field.outcome.mask
     doc = field.source.doc if mask is None else f"{field.source.doc} ({field.outcome.words})".strip()
     result: dict[str, Any] = {"name": field.name, "type": names.spelled(field.type, namespace), "doc": doc}
     if isinstance(field.type, list) and field.type[0] == "null":
         result["default"] = None
-    if field.outcome.decided_by != "envelope":
+    if field.name not in ENVELOPE:
         result |= {"classification": field.source.level, "identifies": field.source.identifies}
         if field.source.codes is not None and mask is None:
             result["codes"] = field.source.codes

@@ -1,4 +1,10 @@
-"""A lane before it runs: values that one can print, compare and test."""
+"""A lane before it runs: values that one can print, compare and test.
+
+`LanePlan` has `inputs` (`InputPlan`: what it reads), `tables` (`TablePlan`: the keys that deduplicates remember),
+`feeds` (`FeedPlan`, whose `relation` is a `JoinPlan` or `ReconcilePlan` of `SidePlan`s, see `gebus.plan.relation`),
+`rekeys` (`RekeyPlan`: what it writes for other lanes) and `ordered`. Tables, sides and feeds name an input by its
+position in `inputs`. `to_kernel()` is the JSON that the kernel compiles.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +16,8 @@ from typing import Any
 
 from gebus.model.event import AvroType, EventField
 from gebus.model.feed import Grant
-from gebus.plan.expression import Expression
+from gebus.plan.relation import Relation
+from gebus.plan.steps import StepPlan
 from gebus.policy import Outcome
 
 _MASK_ATTRIBUTES = {
@@ -25,14 +32,18 @@ _MASK_ATTRIBUTES = {
 
 
 @dataclass(frozen=True, slots=True)
-class SourcePlan:
-    """What a lane reads: one Kafka topic a publisher, with equal partitions and the same key."""
+class InputPlan:
+    """What a lane reads: the Kafka topics of a contract as they are, or an internal topic with copies of them."""
 
     name: str
+    """The contract's name, or for an internal topic what it is copied for: `travel.seat.by.carrier_no.4`."""
+    contract: str
+    internal: bool
     topics: Mapping[str, str]
-    """Kafka topic -> the party that alone writes it."""
+    """Kafka topic -> the party that alone writes it; "" for an internal topic, which lanes write."""
     schema: AvroType
     key: tuple[str, ...]
+    """The fields that the Kafka key is made of."""
     past_ms: int
     future_ms: int
     in_a_row: int
@@ -47,34 +58,39 @@ class TablePlan:
     """The keys that a deduplicate remembers; feeds that ask the same of every record share one."""
 
     name: str
+    source: int | None
+    """The input whose records it remembers; None: the composite records of `feed`."""
     key: tuple[str, ...]
+    """Fields of the input, or `<alias>.<field>` of a composite."""
     window_ms: int
+    feed: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        return {"name": self.name, "key": self.key, "window_ms": self.window_ms}
+        table = {"name": self.name, "source": self.source, "key": self.key, "window_ms": self.window_ms}
+        return table if self.feed is None else {**table, "feed": self.feed}
 
 
 @dataclass(frozen=True, slots=True)
-class DeduplicatePlan:
-    """Pass the first record of each key; `table` is the position in the lane's tables."""
+class RekeyPlan:
+    """An internal topic that a lane writes: its input's records again, under another key or in every partition."""
 
     name: str
-    table: int
+    """The name of the input that it becomes in other lanes."""
+    topic: str
+    contract: str
+    source: int
+    """The input that is copied."""
+    key: tuple[str, ...]
+    partitions: int
+    all: bool
+    """One copy to every partition."""
+    moves_ms: int | None
+    """How long the last key of an entity is remembered, so that a revision under another key reaches both places."""
+    retention: timedelta
 
     def to_json(self) -> dict[str, Any]:
-        return {"kind": "deduplicate", "name": self.name, "table": self.table}
-
-
-@dataclass(frozen=True, slots=True)
-class WherePlan:
-    """Pass the records for which `when` is true; `text` is the condition as it was written."""
-
-    name: str
-    text: str
-    when: Expression
-
-    def to_json(self) -> dict[str, Any]:
-        return {"kind": "where", "name": self.name, "when": self.when.to_json()}
+        parts = ("name", "topic", "source", "key", "partitions", "all", "moves_ms")
+        return {part: getattr(self, part) for part in parts}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +102,17 @@ class FieldPlan:
     outcome: Outcome
     type: AvroType
     """The Avro type as delivered, complete in itself."""
+    of: str
+    """What was selected, `<alias>.<field>`; for the envelope the name alone."""
+    path: tuple[str, ...]
+    """Where the value lies in the record that comes out of the last step."""
 
     def to_json(self, avro: AvroType) -> dict[str, Any]:
         """The field with its type as it stands in the record, where a definition is written out but once."""
         mask = self.outcome.mask
         return {
             "name": self.name,
-            "path": [self.source.name],
+            "path": self.path,
             "type": avro,
             "mask": mask
             and {"kind": mask.kind, **{name: getattr(mask, name) for name in _MASK_ATTRIBUTES.get(mask.kind, ())}},
@@ -113,7 +133,13 @@ class FeedPlan:
     retention: timedelta
     grant: Grant
     grant_expires_ms: int
-    steps: tuple[DeduplicatePlan | WherePlan, ...]
+    source: int | None
+    """The input of a feed that has only one; None: a join has two."""
+    relation: Relation | None
+    steps: tuple[StepPlan, ...]
+    """On the input's records; after a relation on its composite records."""
+    follow_ms: int | None
+    """How long what was delivered is remembered, so that its corrections follow; None: they do not."""
     select: str
     """The name of the select step."""
     fields: tuple[FieldPlan, ...]
@@ -132,20 +158,36 @@ class FeedPlan:
             "name": self.name,
             "topic": self.topic,
             "grant_expires_ms": self.grant_expires_ms,
+            "source": self.source,
+            "relation": self.relation and self.relation.to_json(),
             "steps": [step.to_json() for step in self.steps],
+            "follow_ms": self.follow_ms,
             "select": {"name": self.select, "fields": fields},
         }
 
 
 @dataclass(frozen=True, slots=True)
 class LanePlan:
-    """The running form of all feeds with the same source."""
+    """The running form of all feeds with the same inputs."""
 
     name: str
+    """The names of the inputs, sorted, joined by `-`."""
     partitions: int
-    source: SourcePlan
+    inputs: tuple[InputPlan, ...]
     tables: tuple[TablePlan, ...]
     feeds: tuple[FeedPlan, ...]
+    rekeys: tuple[RekeyPlan, ...] = ()
+    ordered: bool = False
+    """Whether what it gives depends on the order between its topics."""
+
+    @property
+    def remembers_ms(self) -> int:
+        """The longest that an entry of the lane's state counts, but for an eighth of it more; 0: it has no state."""
+        windows = [table.window_ms for table in self.tables]
+        windows += [rekey.moves_ms for rekey in self.rekeys if rekey.moves_ms is not None]
+        windows += [feed.relation.within_ms for feed in self.feeds if feed.relation is not None]
+        windows += [feed.follow_ms for feed in self.feeds if feed.follow_ms is not None]
+        return max(windows, default=0)
 
     def to_kernel(self) -> str:
         """The plan as the JSON that `gebus_kernel.Kernel` compiles; the same plan gives the same text."""
@@ -153,8 +195,10 @@ class LanePlan:
             {
                 "lane": self.name,
                 "partitions": self.partitions,
-                "source": self.source.to_json(),
+                "ordered": self.ordered,
+                "sources": [source.to_json() for source in self.inputs],
                 "tables": [table.to_json() for table in self.tables],
+                "rekeys": [rekey.to_json() for rekey in self.rekeys],
                 "feeds": [feed.to_json() for feed in self.feeds],
             },
             ensure_ascii=False,

@@ -13,10 +13,12 @@ from gebus.kafka.admin import Acl, Topic
 from gebus.lanes.settings import PRINCIPAL, STATE_PREFIX
 from gebus.model.errors import ContractError, Finding
 from gebus.model.processor import PROCESSOR_PREFIX
+from gebus.plan import REKEY_PREFIX
 from gebus.provision.desired import DEAD_PREFIX, FEED_PREFIX, Desired, Place, Schema
 from gebus.provision.observed import Observed
 
 _RESERVED_PRINCIPAL = "gebus-"
+_OURS = (FEED_PREFIX, DEAD_PREFIX, STATE_PREFIX, REKEY_PREFIX, PROCESSOR_PREFIX)
 
 
 class Change(Protocol):
@@ -255,9 +257,7 @@ def _removals(desired: Desired, observed: Observed) -> Iterator[Change]:
     gone = (ours & observed.principals) - desired.principals - {PRINCIPAL}
     yield from (RemovePrincipal(name) for name in sorted(gone))
     for name in sorted(set(observed.topics) - set(desired.topics)):
-        if name.startswith((FEED_PREFIX, DEAD_PREFIX, STATE_PREFIX, PROCESSOR_PREFIX)) or _was_published_to(
-            name, observed
-        ):
+        if name.startswith(_OURS) or _was_published_to(name, observed):
             yield DeleteTopic(name)
 
 

@@ -12,7 +12,7 @@ from gebus.lanes.settings import GROUP, PRINCIPAL, STATE_PREFIX, state_topic
 from gebus.model.base import milliseconds
 from gebus.model.catalogue import Catalogue
 from gebus.model.event import AvroType
-from gebus.plan import FeedPlan, LanePlan
+from gebus.plan import REKEY_PREFIX, LanePlan
 
 FEED_PREFIX, DEAD_PREFIX = "feed.", "dead."
 _READ: tuple[Operation, ...] = ("read", "describe")
@@ -56,7 +56,7 @@ def desired(catalogue: Catalogue, lanes: Sequence[LanePlan]) -> Desired:
     """
     topics: dict[str, Topic] = {}
     places: dict[str, Place] = {}
-    for topic, place in (*_contract_topics(catalogue), *_lane_topics(lanes), *_processor_topics(catalogue)):
+    for topic, place in (*_contract_topics(catalogue), *_lane_topics(catalogue, lanes), *_processor_topics(catalogue)):
         topics[topic.name] = topic
         places[topic.name] = place
     return Desired(
@@ -86,15 +86,24 @@ def _contract_topics(catalogue: Catalogue) -> Iterator[tuple[Topic, Place]]:
         yield Topic(contract.dead_letter_topic, 1, config), place
 
 
-def _lane_topics(lanes: Sequence[LanePlan]) -> Iterator[tuple[Topic, Place]]:
+def _lane_topics(catalogue: Catalogue, lanes: Sequence[LanePlan]) -> Iterator[tuple[Topic, Place]]:
     for lane in lanes:
-        windows = [timedelta(milliseconds=table.window_ms) for table in lane.tables]
-        # An entry counts for its window and at most an eighth of it more; a day covers the log's own pace of trimming.
-        retention = max(max(windows, default=timedelta(0)) * 9 / 8 + _DAY, _QUIET)
-        place: Place = (f"topics/{lane.source.name}.yaml", ("partitions",))
-        yield Topic(state_topic(lane.name), lane.partitions, _config(retention)), place
+        # An entry counts for its window and at most an eighth of it more, by the time of the log; while a lane stands
+        # still its time does too, for as long as its sources keep what it has not read. A day is for the trimming.
+        standing = max(catalogue.topics[part.contract].retention for part in lane.inputs)
+        retention = max(timedelta(milliseconds=lane.remembers_ms) * 9 / 8 + standing + _DAY, _QUIET)
+        yield Topic(state_topic(lane.name), lane.partitions, _config(retention)), _partitions(lane)
+        for rekey in lane.rekeys:
+            place: Place = (f"topics/{rekey.contract}.yaml", ("partitions",))
+            yield Topic(rekey.topic, rekey.partitions, _config(rekey.retention)), place
         for feed in lane.feeds:
             yield Topic(feed.topic, feed.partitions, _config(feed.retention)), (feed_file(feed.name), ("partitions",))
+
+
+def _partitions(lane: LanePlan) -> Place:
+    """What decided how many slices a lane has: the first of its contracts that it reads as it is, else the first."""
+    decisive = next((one for one in lane.inputs if not one.internal), lane.inputs[0])
+    return f"topics/{decisive.contract}.yaml", ("partitions",)
 
 
 def _processor_topics(catalogue: Catalogue) -> Iterator[tuple[Topic, Place]]:
@@ -121,15 +130,13 @@ def _event_schemas(catalogue: Catalogue) -> Iterator[Schema]:
 
 
 def _feed_schemas(catalogue: Catalogue, lanes: Sequence[LanePlan]) -> Iterator[Schema]:
-    """A feed promises its consumer what the contract of its source promises the bus."""
+    """A feed promises its consumer what the contract of its first source promises the bus."""
     for lane in lanes:
-        level = catalogue.topics[lane.source.name].compatibility
         for feed in lane.feeds:
-            yield Schema(f"{feed.topic}-value", feed.output_schema, level, _select(feed), (feed.name,))
-
-
-def _select(feed: FeedPlan) -> Place:
-    return feed_file(feed.name), ("steps", len(feed.steps), "select", "fields")
+            written = catalogue.feeds[feed.name]
+            level = catalogue.topics[next(iter(written.sources.values()))].compatibility
+            select: Place = feed_file(feed.name), ("steps", len(written.steps) - 1, "select", "fields")
+            yield Schema(f"{feed.topic}-value", feed.output_schema, level, select, (feed.name,))
 
 
 def _party_rights(catalogue: Catalogue) -> Iterator[Acl]:
@@ -154,7 +161,8 @@ def _worker_rights(catalogue: Catalogue) -> Iterator[Acl]:
     for contract in catalogue.topics.values():
         for party in contract.publishers:
             yield from (Acl(PRINCIPAL, "topic", "literal", contract.kafka_topic(party), right) for right in _READ)
-    yield from (Acl(PRINCIPAL, "topic", "prefixed", STATE_PREFIX, right) for right in (*_READ, "write"))
+    for prefix in (STATE_PREFIX, REKEY_PREFIX):
+        yield from (Acl(PRINCIPAL, "topic", "prefixed", prefix, right) for right in (*_READ, "write"))
     for prefix in (FEED_PREFIX, DEAD_PREFIX):
         yield from (Acl(PRINCIPAL, "topic", "prefixed", prefix, right) for right in _WRITE)
     yield Acl(PRINCIPAL, "group", "literal", GROUP, "read")

@@ -62,6 +62,11 @@ class Layout:
         return self.home / "stack.json"
 
     @property
+    def snapshots(self) -> Path:
+        """What the lanes keep of their states on this machine: of no use without the log that it was made from."""
+        return self.home / "state"
+
+    @property
     def lock(self) -> Path:
         return self.home / "lock"
 

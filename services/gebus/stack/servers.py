@@ -107,7 +107,7 @@ _TIMES = {
     "group.consumer.min.session.timeout.ms": "3000",
     "group.consumer.session.timeout.ms": "6000",
     "group.consumer.min.heartbeat.interval.ms": "500",
-    "group.consumer.heartbeat.interval.ms": "1000",
+    "group.consumer.heartbeat.interval.ms": "500",
     # A dead producer's open transaction holds back every read_committed reader until it is aborted.
     "transaction.max.timeout.ms": "15000",
     "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",

@@ -241,7 +241,7 @@ def _stop_all(layout: Layout, report: Report) -> list[str]:
 
 def _wipe(layout: Layout) -> None:
     # Only what a stack makes: GEBUS_HOME may be a directory that holds other things.
-    for place in (layout.server("kafka"), layout.server("registry"), layout.secrets.directory):
+    for place in (layout.server("kafka"), layout.server("registry"), layout.secrets.directory, layout.snapshots):
         shutil.rmtree(place, ignore_errors=True)
 
 

@@ -83,7 +83,7 @@ def feed(steps: Sequence[Mapping[str, Any]], name: str = "dear", consumer: str =
             "approved_on": "2020-01-01",
             "expires_on": "2030-01-01",
         },
-        "retention": "30d",
+        "retention": "1d",
         "partitions": 1,
         "sources": {"e": "market.price_report"},
         "steps": tuple(steps),
@@ -125,14 +125,15 @@ def catalogue(
     feeds: Iterable[Feed],
     contract: TopicContract | None = None,
     policy: CodeList | None = None,
+    more: Iterable[tuple[TopicContract, EventSchema]] = (),
 ) -> Catalogue:
-    """A catalogue of one topic contract and its feeds."""
-    contract = contract or topic_contract()
+    """A catalogue of a topic contract and its event, of `more` such pairs, and of feeds on them."""
+    pairs = [(contract or topic_contract(), event), *more]
     return Catalogue(
         root=Path(),
         parties={},
-        topics={contract.topic: contract},
-        events={contract.topic: event},
+        topics={contract.topic: contract for contract, _ in pairs},
+        events={contract.topic: event for contract, event in pairs},
         feeds={one.id: one for one in feeds},
         codes={POLICY_LIST: policy or default_policy()},
     )

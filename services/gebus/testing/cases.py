@@ -10,7 +10,7 @@ import hmac
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import zip_longest
 from typing import Any
 
@@ -24,7 +24,7 @@ from gebus.model.feed import Case, Feed
 from gebus.plan import FeedPlan, LanePlan
 from gebus.testing.clock import START_MS
 from gebus.testing.messages import Encoder
-from gebus.testing.topology import Topology, token_key
+from gebus.testing.topology import OUTCOMES, Topology, token_key
 
 _STEP_MS = 1000
 
@@ -48,61 +48,101 @@ class CaseResult:
     case: str
     differences: tuple[Difference, ...]
     outcomes: Mapping[str, int]
-    """What became of the given records: delivered, filtered, duplicate, withheld, dead."""
+    """What became of the given records: delivered, filtered, duplicate, withheld, dead, waiting."""
 
 
-def run_cases(catalogue: Catalogue, lane: LanePlan, feed: Feed) -> Iterator[CaseResult]:
-    """Run every case of a feed through its lane, each on its own."""
-    plan = next(plan for plan in lane.feeds if plan.name == feed.id)
-    alone = replace(lane, feeds=(plan,))
+def run_cases(catalogue: Catalogue, lanes: Sequence[LanePlan], feed: Feed) -> Iterator[CaseResult]:
+    """Run every case of a feed through its lane, each on its own; `lanes` are those of the whole catalogue."""
+    needed = _needed(lanes, feed)
     for case in feed.cases:
         try:
-            yield _run(catalogue, alone, feed, case)
+            yield _run(catalogue, needed, feed, case)
         except (_BadCase, EventRefused) as problem:
             yield CaseResult(feed.id, case.name, (Difference(0, "", "a case that can be run", str(problem)),), {})
+
+
+def _needed(lanes: Sequence[LanePlan], feed: Feed) -> list[LanePlan]:
+    """The lane of a feed without its other feeds, and of those that copy records for it the copying alone."""
+    lane = next(lane for lane in lanes if any(plan.name == feed.id for plan in lane.feeds))
+    alone = replace(lane, feeds=tuple(plan for plan in lane.feeds if plan.name == feed.id), rekeys=())
+    inputs = {part.name for part in lane.inputs}
+    copying = [
+        replace(other, feeds=(), tables=(), rekeys=tuple(rekey for rekey in other.rekeys if rekey.name in inputs))
+        for other in lanes
+        if other.name != lane.name
+    ]
+    return [alone, *(other for other in copying if other.rekeys)]
 
 
 class _BadCase(GebusError):
     """A case that cannot be run: its format is broken, or a record does not fit its schema."""
 
 
-def _run(catalogue: Catalogue, lane: LanePlan, feed: Feed, case: Case) -> CaseResult:
-    topology = Topology(lane)
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """One entry of a case: a record of a source, or without one only the time."""
+
+    alias: str | None
+    record: Mapping[str, Any]
+    at_ms: int
+    party: str = ""
+
+
+def _run(catalogue: Catalogue, lanes: Sequence[LanePlan], feed: Feed, case: Case) -> CaseResult:
+    topology = Topology(lanes)
     expected = [record for record in case.expect if set(record) != {"dead"}]
     expected_dead = [str(record["dead"]) for record in case.expect if set(record) == {"dead"}]
-    contract = catalogue.topics[lane.name]
-    validator = EventValidator(contract, catalogue.events[lane.name], catalogue.codes)
-    for index, given in enumerate(case.given):
-        record, party, at_ms = _given(given, feed, contract.publishers, START_MS + index * _STEP_MS, index)
-        try:
-            record = validator.from_json(record)
-            if not expected_dead:
-                validator.check(record)
-            topology.publish(record, party, at_ms)
-        except (EventRefused, ValueError, KeyError, GebusError) as error:
-            raise _BadCase(f"given record {index + 1}: {error}") from error
-    topology.run()
+    for index, one in enumerate(_all_given(case, catalogue, feed)):
+        topology.clock.at(one.at_ms)
+        topology.tick()
+        topology.commit()
+        if one.alias is not None:
+            try:
+                _publish(topology, catalogue, feed.sources[one.alias], one, checked=not expected_dead)
+            except (EventRefused, ValueError, KeyError, GebusError) as error:
+                raise _BadCase(f"given record {index + 1}: {error}") from error
+            topology.run()
+    plan = next(plan for plan in lanes[0].feeds if plan.name == feed.id)
     differences = [
-        *_records(lane.feeds[0], expected, topology.delivered(feed.id)),
+        *_records(plan, expected, topology.delivered(feed.id)),
         *_dead(expected_dead, [dead.reason for dead in topology.committed.dead]),
     ]
-    outcomes = {name: count for name, count in topology.accounts().get(feed.id, Counter()).items() if name != "taken"}
-    return CaseResult(feed.id, case.name, tuple(differences), outcomes)
+    accounts = topology.accounts().get(feed.id, Counter())
+    return CaseResult(feed.id, case.name, tuple(differences), {name: accounts[name] for name in OUTCOMES})
 
 
-def _given(
-    given: Mapping[str, Any], feed: Feed, publishers: Sequence[str], at_ms: int, index: int
-) -> tuple[dict[str, Any], str, int]:
-    """The record with its defaults, who publishes it, and when the log takes it."""
-    alias = next(iter(feed.sources))
-    wrapped = isinstance(given.get(alias), Mapping) and set(given) <= {alias, "from", "at"}
-    record = dict(given[alias] if wrapped else given)
-    party = str(given.get("from", "") if wrapped else "") or str(record.get("source", publishers[0]))
+def _publish(topology: Topology, catalogue: Catalogue, topic: str, given: _Given, *, checked: bool) -> None:
+    validator = EventValidator(catalogue.topics[topic], catalogue.events[topic], catalogue.codes)
+    record = validator.from_json(given.record)
+    if checked:
+        validator.check(record)
+    topology.publish(record, given.party, to=topic)
+
+
+def _all_given(case: Case, catalogue: Catalogue, feed: Feed) -> list[_Given]:
+    """The entries of a case; each is a second after the one before, or when it says."""
+    entries: list[_Given] = []
+    for index, entry in enumerate(case.given):
+        now_ms = entries[-1].at_ms + _STEP_MS if entries else START_MS
+        entries.append(_given(entry, catalogue, feed, index, now_ms))
+        if entries[-1].at_ms < now_ms - _STEP_MS and index:
+            at, before = (_shown_instant(one.at_ms) for one in (entries[-1], entries[-2]))
+            raise _BadCase(f"given record {index + 1}: at {at}; allowed: {before}, as the one before, or later")
+    return entries
+
+
+def _given(given: Mapping[str, Any], catalogue: Catalogue, feed: Feed, index: int, at_ms: int) -> _Given:
+    """The record with its defaults, who publishes it, and when the log takes it; `at_ms` unless it says."""
+    if set(given) == {"at"}:
+        return _Given(None, {}, _instant(given["at"], index))
+    alias, record, more = _record(given, feed, index)
+    publishers = catalogue.topics[feed.sources[alias]].publishers
+    party = str(more.get("from", "")) or str(record.get("source", publishers[0]))
     if party not in publishers:
         raise _BadCase(f"given record {index + 1}: from {party!r}; allowed: {', '.join(publishers)}")
-    if wrapped and "at" in given:
-        at_ms = _instant(given["at"], index)
-    defaults = {
+    if "at" in more:
+        at_ms = _instant(more["at"], index)
+    defaults: dict[str, Any] = {
         "event_id": f"given-{index + 1}",
         "entity_id": "entity",
         "revision": 0,
@@ -112,7 +152,23 @@ def _given(
         "source": party,
         "region": "100000",
     }
-    return defaults | record, party, at_ms
+    return _Given(alias, {**defaults, **record}, at_ms, party)
+
+
+def _record(given: Mapping[str, Any], feed: Feed, index: int) -> tuple[str, Mapping[str, Any], Mapping[str, Any]]:
+    """Of which source an entry is, the record as written, and what stands beside it."""
+    for alias in feed.sources:
+        if isinstance(given.get(alias), Mapping) and set(given) <= {alias, "from", "at"}:
+            return alias, given[alias], given
+    if len(feed.sources) > 1:
+        allowed = ", ".join(f"{{{alias}: {{...}}}}" for alias in feed.sources)
+        found = ", ".join(sorted(map(str, given)))
+        raise _BadCase(f"given record {index + 1}: the keys {found}; allowed: {allowed}, each with `from` and `at`")
+    return next(iter(feed.sources)), given, {}
+
+
+def _shown_instant(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat().replace("+00:00", "Z")
 
 
 def _instant(value: object, index: int) -> int:

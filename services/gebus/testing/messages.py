@@ -57,7 +57,8 @@ class Log:
     Promised: what a broker says of order and offsets. Not promised: transactions, retention, any failure.
     """
 
-    def __init__(self, partitions: int) -> None:
+    def __init__(self, partitions: Mapping[str, int]) -> None:
+        """How many partitions each topic has."""
         self.partitions = partitions
         self.messages: list[FakeMessage] = []
         self._ends: dict[tuple[str, int], int] = {}
@@ -67,7 +68,7 @@ class Log:
     ) -> FakeMessage:
         """Store a record where its key belongs, or in `partition`."""
         if partition is None:
-            partition = (murmur2(key or b"") & 0x7FFFFFFF) % self.partitions
+            partition = (murmur2(key or b"") & 0x7FFFFFFF) % self.partitions[topic]
         offset = self._ends.get((topic, partition), 0)
         self._ends[topic, partition] = offset + 1
         message = FakeMessage(topic, partition, offset, key, value, at_ms)

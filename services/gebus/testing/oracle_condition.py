@@ -23,9 +23,9 @@ from gebus.model.event import AvroType
 
 
 class Condition:
-    """One condition over the record named `alias`; true, false, or None where it is undecided."""
+    """One condition over the records that `schemas` names; true, false, or None where it is undecided."""
 
-    def __init__(self, text: str, alias: str, schema: AvroType) -> None:
+    def __init__(self, text: str, schemas: Mapping[str, AvroType]) -> None:
         limit = sys.getrecursionlimit()
         try:
             environment = celpy.Environment()
@@ -33,10 +33,11 @@ class Condition:
         finally:
             # An environment of cel-python changes the limit of the whole process.
             sys.setrecursionlimit(limit)
-        self._alias, self._schema = alias, schema
+        self._schemas = schemas
 
-    def evaluate(self, record: Mapping[str, Any]) -> bool | None:
-        activation = {self._alias: _value(record, self._schema)}
+    def evaluate(self, records: Mapping[str, Mapping[str, Any] | None]) -> bool | None:
+        """By name; a record that is not there is None, and then its schema says that it may be."""
+        activation = {name: _value(record, self._schemas[name]) for name, record in records.items()}
         try:
             result = self._program.evaluate(activation)
         except (CELEvalError, TypeError, ValueError, ZeroDivisionError):
@@ -112,6 +113,13 @@ def _divide(left: Any, right: Any) -> Any:
     return left / right
 
 
+def _size(text: Any) -> Any:
+    """Where cel-python says that null has no characters, its size is undecided."""
+    if isinstance(text, CELEvalError):
+        return text
+    return celtypes.IntType(len(_native(text)))
+
+
 def _absolute(number: Any) -> Any:
     if isinstance(number, celtypes.IntType):
         return celtypes.IntType(-number if number < 0 else number)
@@ -133,6 +141,7 @@ def _date(text: str) -> Any:
 
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "size": _size,
     "_==_": _equal,
     "_!=_": _unequal,
     "_in_": _in,

@@ -1,4 +1,4 @@
-"""A lane in memory: catalogue -> plan -> kernel, without a broker."""
+"""Lanes in memory: catalogue -> plans -> kernel, without a broker."""
 
 from __future__ import annotations
 
@@ -10,19 +10,21 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gebus.model.errors import GebusError
-from gebus.plan import LanePlan
+from gebus.plan import InputPlan, LanePlan
 from gebus.testing.clock import ManualClock
 from gebus.testing.messages import Encoder, FakeMessage, Log, key_of
+from gebus.testing.waiting import Place, Waiting, groups_of, place_of
 
 if TYPE_CHECKING:
-    from gebus_kernel import Blocked, Kernel
+    from gebus_kernel import Blocked, Kernel, Step
 
 SOURCE_SCHEMA_ID = 1
+"""The id of the first contract's schema; those of the others follow, in the order of their names."""
 _FIRST_FEED_SCHEMA_ID = 1001
 
-
-OUTCOMES = ("taken", "delivered", "filtered", "duplicate", "withheld", "dead")
-"""What an account counts; what was taken is the sum of the others."""
+OUTCOMES = ("delivered", "filtered", "duplicate", "withheld", "dead", "waiting")
+COUNTS = ("taken", "more", *OUTCOMES)
+"""What an account counts; `taken` and `more` are together the sum of the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +45,44 @@ class Delivery:
     record: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class InternalCopy:
+    """A record that a lane wrote for another one; a partition of None is where the key belongs."""
+
+    topic: str
+    key: bytes | None
+    value: bytes
+    partition: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """That a lane saw what time it is in one of its slices."""
+
+    feeds: tuple[str, ...]
+    slice: int
+    clock_ms: int
+
+
 @dataclass(slots=True)
 class _Results:
-    """What one transaction holds."""
+    """What one transaction holds; `script` is all that was done, in order."""
 
-    taken: list[FakeMessage] = field(default_factory=list)
+    script: list[FakeMessage | Tick] = field(default_factory=list)
     delivered: list[tuple[str, Delivery]] = field(default_factory=list)
     dead: list[DeadLetter] = field(default_factory=list)
+    copies: list[InternalCopy] = field(default_factory=list)
+
+    @property
+    def taken(self) -> list[FakeMessage]:
+        return [one for one in self.script if isinstance(one, FakeMessage)]
+
+    def __iadd__(self, other: _Results) -> _Results:
+        self.script += other.script
+        self.delivered += other.delivered
+        self.dead += other.dead
+        self.copies += other.copies
+        return self
 
 
 def token_key(feed: str) -> bytes:
@@ -70,81 +103,115 @@ def open_kernel(lanes: Sequence[LanePlan]) -> Kernel:
 
 
 class Topology:
-    """One worker with all slices of a lane, its log, and what it has committed.
+    """One worker with all slices of its lanes, their log, and what it has committed.
 
-    Promised: a batch, a transaction, a crash and a restart do to the kernel what a worker does. Not promised: more than
-    one worker at a time, and any time that passes by itself.
+    Promised: a batch, a transaction, a crash and a restart do to the kernel what a worker does. What one lane writes
+    for another is in the log when its transaction is committed, appended at the clock's time, and not before what it
+    was made of. Not promised: more than one worker at a time, and any time that passes by itself.
     """
 
-    def __init__(self, lane: LanePlan, clock: ManualClock | None = None) -> None:
-        self.lane = lane
+    def __init__(self, lanes: LanePlan | Sequence[LanePlan], clock: ManualClock | None = None) -> None:
+        self.lanes = [lanes] if isinstance(lanes, LanePlan) else list(lanes)
         self.clock = clock or ManualClock()
-        self.log = Log(lane.partitions)
-        self.source = Encoder(lane.source.schema, SOURCE_SCHEMA_ID)
-        self.feeds = {
-            feed.topic: Encoder(feed.output_schema, _FIRST_FEED_SCHEMA_ID + index)
-            for index, feed in enumerate(lane.feeds)
+        self.inputs = {part.name: part for lane in self.lanes for part in lane.inputs}
+        self.log = Log({topic: lane.partitions for lane in self.lanes for part in lane.inputs for topic in part.topics})
+        contracts = {part.contract: part for part in self.inputs.values()}
+        self.writers = {
+            name: Encoder(contracts[name].schema, SOURCE_SCHEMA_ID + index)
+            for index, name in enumerate(sorted(contracts))
         }
+        """How the records of each contract are written."""
+        plans = [feed for lane in self.lanes for feed in lane.feeds]
+        self.feeds = {
+            feed.topic: Encoder(feed.output_schema, _FIRST_FEED_SCHEMA_ID + index) for index, feed in enumerate(plans)
+        }
+        self.topics = {feed.name: feed.topic for feed in plans}
+        """Feed -> its Kafka topic."""
         self.committed = _Results()
         """What the transactions that were committed hold, in order."""
         self.blocked: dict[tuple[str, int], str] = {}
         """Kafka topic and partition -> why its next record must not be taken yet, as of the last step."""
-        self._names = {feed.topic: feed.name for feed in lane.feeds}
+        self._names = {topic: name for name, topic in self.topics.items()}
         self._schemas: list[Callable[[Kernel], None]] = []
-        self._waiting: list[FakeMessage] = []
-        self._arrival: dict[tuple[str, int, int], int] = {}
+        self._waiting = Waiting(groups_of(self.lanes))
         self._open = _Results()
         self._state: list[tuple[str, int, bytes, bytes]] = []
         self.kernel = self._start()
 
-    def know_schema(self, schema_id: int, schema: str) -> None:
-        """A writer schema that the registry knows; ValueError where the source's schema cannot read it."""
-        self.kernel.add_writer_schema(self.lane.source.name, schema_id, schema)
-        self._schemas.append(lambda kernel: kernel.add_writer_schema(self.lane.source.name, schema_id, schema))
+    @property
+    def source(self) -> InputPlan:
+        """The one contract that is read as it is; GebusError where there are several."""
+        return self._contract(None)
 
-    def refuse_schema(self, schema_id: int, reason: str) -> None:
+    def know_schema(self, schema_id: int, schema: str, of: str | None = None) -> None:
+        """A writer schema that the registry knows; ValueError where the schema of its contract cannot read it."""
+        name = self._contract(of).name
+        self.kernel.add_writer_schema(name, schema_id, schema)
+        self._schemas.append(lambda kernel: kernel.add_writer_schema(name, schema_id, schema))
+
+    def refuse_schema(self, schema_id: int, reason: str, of: str | None = None) -> None:
         """A writer schema whose records become dead letters."""
-        self.kernel.refuse_schema(self.lane.source.name, schema_id, reason)
-        self._schemas.append(lambda kernel: kernel.refuse_schema(self.lane.source.name, schema_id, reason))
+        name = self._contract(of).name
+        self.kernel.refuse_schema(name, schema_id, reason)
+        self._schemas.append(lambda kernel: kernel.refuse_schema(name, schema_id, reason))
 
-    def publish(self, record: Mapping[str, Any], party: str, at_ms: int | None = None) -> FakeMessage:
-        """A record of the source schema, keyed as the contract says."""
-        return self.publish_bytes(key_of(record, self.lane.source.key), self.source.encode(record), party, at_ms)
+    def publish(
+        self, record: Mapping[str, Any], party: str, at_ms: int | None = None, to: str | None = None
+    ) -> FakeMessage:
+        """A record of a contract's schema, keyed as the contract says; `to` may be left out where there is but one."""
+        part = self._contract(to)
+        return self.publish_bytes(
+            key_of(record, part.key), self.writers[part.contract].encode(record), party, at_ms, to=to
+        )
 
     def publish_bytes(
-        self, key: bytes | None, value: bytes | None, party: str, at_ms: int | None = None, partition: int | None = None
+        self,
+        key: bytes | None,
+        value: bytes | None,
+        party: str,
+        at_ms: int | None = None,
+        partition: int | None = None,
+        *,
+        to: str | None = None,
     ) -> FakeMessage:
         """Any bytes on the Kafka topic of a party."""
-        topic = next((topic for topic, owner in self.lane.source.topics.items() if owner == party), None)
+        part = self._contract(to)
+        topic = next((topic for topic, owner in part.topics.items() if owner == party), None)
         if topic is None:
-            publishers = ", ".join(sorted(self.lane.source.topics.values()))
-            raise GebusError(f"{party} does not publish {self.lane.source.name}; its publishers are {publishers}")
+            publishers = ", ".join(sorted(part.topics.values()))
+            raise GebusError(f"{party} does not publish {part.name}; its publishers are {publishers}")
         message = self.log.append(topic, key, value, self.clock.now_ms if at_ms is None else at_ms, partition)
-        self._arrival[_place(message)] = len(self._arrival)
-        self._waiting.append(message)
+        self._waiting.add(message)
         return message
 
     def step(self, limit: int | None = None) -> None:
         """One batch: everything published and not yet taken, or at most `limit` records of it."""
-        batch = self._waiting[:limit]
+        batch = self._waiting.take(limit)
         step = self.kernel.step(batch)
         left = self._left(batch, step.blocked)
-        self._open.taken += [message for message in batch if _place(message) not in left]
-        self._waiting = [message for message in batch if _place(message) in left] + self._waiting[len(batch) :]
-        for topic, values in step.outputs:
-            encoder = self.feeds[topic]
-            self._open.delivered += [
-                (self._names[topic], Delivery(value.get("key"), encoder.decode(value["value"]))) for value in values
-            ]
+        self._waiting.put_back(message for message in batch if place_of(message) in left)
+        self._open.script += [message for message in batch if place_of(message) not in left]
         self._open.dead += [DeadLetter(batch[dead.index], dead.reason, dead.detail, dead.place) for dead in step.dead]
+        self._keep(step)
+
+    def tick(self) -> None:
+        """Let the lanes see what time it is, in each slice of which everything was taken."""
+        for lane in self.lanes:
+            topics = [topic for part in lane.inputs for topic in part.topics]
+            for number in range(lane.partitions if lane.ordered else 0):
+                if not self._waiting.any_of(topics, number):
+                    feeds = tuple(feed.name for feed in lane.feeds)
+                    self._open.script.append(Tick(feeds, number, self.clock.now_ms))
+                    self._keep(self.kernel.tick(lane.name, number, self.clock.now_ms))
 
     def commit(self) -> None:
         """The open transaction is committed, with the state that follows from it."""
         self._state += self.kernel.state()
         self.kernel.commit(self.clock.now_ms)
-        self.committed.taken += self._open.taken
-        self.committed.delivered += self._open.delivered
-        self.committed.dead += self._open.dead
+        now_ms = max([self.clock.now_ms, *(message.appended_ms for message in self._open.taken)])
+        for copy in self._open.copies:
+            self._waiting.add(self.log.append(copy.topic, copy.key, copy.value, now_ms, copy.partition))
+        self.committed += self._open
         self._open = _Results()
 
     def rollback(self) -> None:
@@ -157,56 +224,108 @@ class Topology:
         self._redo()
         self.kernel = self._start()
 
+    def snapshot(self) -> None:
+        """The committed state as a snapshot has it takes the place of its log. An open transaction is aborted."""
+        self.rollback()
+        self._state = [
+            (lane.name, number, key, value)
+            for lane in self.lanes
+            for number in range(lane.partitions)
+            for key, value in self.kernel.dump(lane.name, number)
+        ]
+
+    def forget(self) -> None:
+        """The open transaction is committed, and then dropped what no record that may still come could match."""
+        self.commit()
+        for lane in self.lanes:
+            topics = [topic for part in lane.inputs for topic in part.topics]
+            for number in range(lane.partitions):
+                if not self._waiting.any_of(topics, number):
+                    self.kernel.advance(lane.name, number, self.clock.now_ms)
+
     def run(self, limit: int | None = None) -> None:
         """Take everything that waits, commit after each batch; what is blocked stays."""
-        while True:
-            before = len(self._waiting)
+        done = -1
+        while done != len(self.committed.script) + len(self.committed.copies):
+            done = len(self.committed.script) + len(self.committed.copies)
             self.step(limit)
             self.commit()
-            if not self._waiting or len(self._waiting) == before:
-                return
 
     def delivered(self, feed: str) -> list[Mapping[str, Any]]:
         """The committed records of a feed, in order."""
         return [delivery.record for name, delivery in self.committed.delivered if name == feed]
 
     def accounts(self) -> dict[str, Counter[str]]:
-        """What became of the records, for each feed over all slices and Kafka topics; the source itself under ""."""
+        """What became of the records, for each feed over all slices and Kafka topics; the lanes themselves under ""."""
         sums: dict[str, Counter[str]] = {}
-        for account in self.kernel.accounts():
-            counts = {outcome: getattr(account, outcome) for outcome in OUTCOMES}
-            sums.setdefault(account.feed, Counter()).update(counts)
+        for (feed, _), counts in self.accounts_by_topic().items():
+            sums.setdefault(feed, Counter()).update(counts)
         return sums
 
+    def accounts_by_topic(self) -> dict[tuple[str, str], Counter[str]]:
+        """The same for each feed and Kafka topic."""
+        sums: dict[tuple[str, str], Counter[str]] = {}
+        for account in self.kernel.accounts():
+            counts = {name: getattr(account, name) for name in COUNTS}
+            sums.setdefault((account.feed, account.topic), Counter()).update(counts)
+        return sums
+
+    def _contract(self, name: str | None) -> InputPlan:
+        contracts = [part for part in self.inputs.values() if not part.internal]
+        found = [part for part in contracts if name in (part.name, None)]
+        if len(found) == 1:
+            return found[0]
+        known = ", ".join(sorted(part.name for part in contracts))
+        raise GebusError(f"{name or 'no contract named'}: the lanes read {known}; name one of them")
+
+    def _keep(self, step: Step) -> None:
+        for topic, values in step.outputs:
+            for value in values:
+                if topic in self.feeds:
+                    record = self.feeds[topic].decode(value["value"])
+                    self._open.delivered.append((self._names[topic], Delivery(value.get("key"), record)))
+                else:
+                    copy = InternalCopy(topic, value.get("key"), value["value"], value.get("partition"))
+                    self._open.copies.append(copy)
+
     def _redo(self) -> None:
-        taken_again = [*self._open.taken, *self._waiting]
-        self._waiting = sorted(taken_again, key=lambda message: self._arrival[_place(message)])
+        self._waiting.put_back(self._open.taken)
         self._open = _Results()
 
-    def _left(self, batch: Sequence[FakeMessage], blocked: Sequence[Blocked]) -> set[tuple[str, int, int]]:
-        """The places of the records that the kernel did not take: each blocked partition from its first one on."""
+    def _left(self, batch: Sequence[FakeMessage], blocked: Sequence[Blocked]) -> set[Place]:
+        """The places of the records that the kernel did not take: each blocked partition from its first one on.
+
+        In an ordered group that is the partition of all its topics.
+        """
         self.blocked = {}
-        left: set[tuple[str, int, int]] = set()
+        left: set[Place] = set()
         for stop in blocked:
             first = batch[stop.index]
             self.blocked[first.topic(), first.partition()] = stop.reason
-            left |= {_place(message) for message in batch[stop.index :] if _place(message)[:2] == _place(first)[:2]}
+            group = self._waiting.group_of(first)
+            topics = group.topics if group.ordered else {first.topic()}
+            left |= {
+                place_of(message)
+                for message in batch[stop.index :]
+                if message.topic() in topics and message.partition() == first.partition()
+            }
         return left
 
     def _start(self) -> Kernel:
-        kernel = open_kernel([self.lane])
-        kernel.add_writer_schema(self.lane.source.name, SOURCE_SCHEMA_ID, json.dumps(self.lane.source.schema))
+        kernel = open_kernel(self.lanes)
+        for part in self.inputs.values():
+            writer = self.writers[part.contract]
+            kernel.add_writer_schema(part.name, writer.schema_id, json.dumps(part.schema))
         for prepare in self._schemas:
             prepare(kernel)
-        for feed in self.lane.feeds:
-            kernel.set_feed_schema(feed.name, self.feeds[feed.topic].schema_id)
-            kernel.set_token_key(feed.name, token_key(feed.name))
-        for slice_number in range(self.lane.partitions):
-            kernel.open(self.lane.name, slice_number)
-        for lane, slice_number, key, value in self._state:
-            kernel.restore(lane, slice_number, key, value)
+        for lane in self.lanes:
+            for feed in lane.feeds:
+                kernel.set_feed_schema(feed.name, self.feeds[feed.topic].schema_id)
+                kernel.set_token_key(feed.name, token_key(feed.name))
+            for rekey in lane.rekeys:
+                kernel.set_feed_schema(rekey.name, self.writers[rekey.contract].schema_id)
+            for slice_number in range(lane.partitions):
+                kernel.open(lane.name, slice_number)
+        for name, slice_number, key, value in self._state:
+            kernel.restore(name, slice_number, key, value)
         return kernel
-
-
-def _place(message: FakeMessage) -> tuple[str, int, int]:
-    return message.topic(), message.partition(), message.offset()

@@ -51,6 +51,21 @@ SCHEMA = {
 }
 
 
+def source() -> dict[str, Any]:
+    return {
+        "name": "market.price_report",
+        "contract": "market.price_report",
+        "internal": False,
+        "topics": {TOPIC: "jd"},
+        "schema": SCHEMA,
+        "key": ["entity_id"],
+        "past_ms": NOW,
+        "future_ms": NOW,
+        "in_a_row": 100,
+        "ratio": 0.5,
+    }
+
+
 def plan() -> str:
     """The lane plan of W1."""
 
@@ -75,22 +90,22 @@ def plan() -> str:
         "name": "cdc/dear-masks",
         "topic": "feed.cdc.dear-masks",
         "grant_expires_ms": NOW * 2,
+        "source": 0,
+        "relation": None,
+        "follow_ms": None,
         "steps": steps,
         "select": {"name": "evidence", "fields": fields},
     }
-    source = {
-        "name": "market.price_report",
-        "topics": {TOPIC: "jd"},
-        "schema": SCHEMA,
-        "key": ["entity_id"],
-        "past_ms": NOW,
-        "future_ms": NOW,
-        "in_a_row": 100,
-        "ratio": 0.5,
-    }
-    table = {"name": "event_id.14d", "key": ["event_id"], "window_ms": 14 * 86_400_000}
     return json.dumps(
-        {"lane": "market.price_report", "partitions": 4, "source": source, "tables": [table], "feeds": [feed]}
+        {
+            "lane": "market.price_report",
+            "partitions": 4,
+            "ordered": False,
+            "sources": [source()],
+            "tables": [{"name": "event_id.14d", "source": 0, "key": ["event_id"], "window_ms": 14 * 86_400_000}],
+            "rekeys": [],
+            "feeds": [feed],
+        }
     )
 
 

@@ -2,11 +2,14 @@
 
 /// The bytes for deliveries that are kept from batch to batch.
 const MOST_ARENA: usize = 32 << 20;
+/// Beyond so many bytes of deliveries the records of ordered lanes wait for the next batch: there one record may make
+/// thousands, and a batch of them more than there is memory.
+const MOST_MADE: usize = 64 << 20;
 
-/// One record of a batch, on its lane and topic by number.
+/// One record of a batch, on its source and topic by number.
 #[derive(Clone, Copy)]
 pub struct Record<'a> {
-    pub lane: usize,
+    pub source: usize,
     pub topic: usize,
     pub slice: u32,
     pub key: Option<&'a [u8]>,
@@ -14,12 +17,24 @@ pub struct Record<'a> {
     pub append_ms: i64,
 }
 
-/// A delivered record: its bytes are a range of the outcome's arena, its key the key of record number `record`.
+/// The key of what goes out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Key {
+    /// That of the message with this number.
+    Message(usize),
+    /// A range of the outcome's arena.
+    Text(usize, usize),
+}
+
+/// A record that goes out: its bytes are a range of the outcome's arena.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Output {
     pub lane: usize,
-    pub feed: usize,
-    pub record: usize,
+    /// The lane's feed; above them all, its rekey.
+    pub target: usize,
+    pub key: Key,
+    /// None: where the key belongs.
+    pub partition: Option<u32>,
     pub start: usize,
     pub end: usize,
 }
@@ -32,11 +47,22 @@ pub struct Dead {
     pub place: String,
 }
 
-/// The first record of a partition that must wait: for this schema id, or for people, if there is none.
+/// Why a record must wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// For this schema id.
+    Schema(u32),
+    /// For people: it would be one dead letter too many.
+    People,
+    /// For the next batch: this one has made as much as it may.
+    Room,
+}
+
+/// The first record of a partition, or in order of a slice, that must wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Blocked {
     pub record: usize,
-    pub schema_id: Option<u32>,
+    pub wait: Wait,
 }
 
 #[derive(Debug, Default)]
@@ -48,6 +74,11 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    #[must_use]
+    pub const fn full(&self) -> bool {
+        self.arena.len() > MOST_MADE
+    }
+
     /// Makes ready for the next batch; the buffers keep their room, but not that of a batch beyond the usual.
     pub fn clear(&mut self) {
         self.arena.clear();

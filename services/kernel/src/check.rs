@@ -2,6 +2,7 @@
 
 use crate::path::Fields;
 use crate::schema::{Node, Schema};
+use crate::text_key::TextKey;
 use crate::wire::Reason;
 
 /// The fields that every event schema begins with.
@@ -15,20 +16,24 @@ const ENVELOPE: [(&str, Node); 8] = [
     ("source", Node::String),
     ("region", Node::String),
 ];
-const EVENT_ID: usize = 0;
-const REVISION: usize = 2;
-const STATUS: usize = 3;
-const OCCURRED_AT: usize = 4;
-const SOURCE: usize = 6;
-const REGION: usize = 7;
+pub const EVENT_ID: usize = 0;
+pub const ENTITY_ID: usize = 1;
+pub const REVISION: usize = 2;
+pub const STATUS: usize = 3;
+pub const OCCURRED_AT: usize = 4;
+pub const SOURCE: usize = 6;
+pub const REGION: usize = 7;
+
+/// The status of an event that its source takes back.
+pub const RETRACTED: &[u8] = b"RETRACTED";
 
 const MOST_EVENT_ID_BYTES: usize = 256;
 
 /// The rules of one source.
 #[derive(Debug)]
 pub struct Rules {
-    /// The top-level fields that make the Kafka key, and whether each is a text (else a number).
-    key: Vec<(usize, bool)>,
+    /// What the Kafka key is made of.
+    pub key: TextKey,
     past_ms: i64,
     future_ms: i64,
 }
@@ -45,36 +50,27 @@ pub struct Arrival<'a> {
 /// A rule that a record breaks, and the field that it is about.
 pub type Broken = (Reason, &'static str);
 
+/// Refuses a schema that does not begin with the fields of every event.
+pub fn check_envelope(schema: &Schema) -> Result<(), String> {
+    let fields = schema.fields(schema.root);
+    for (index, (name, node)) in ENVELOPE.iter().enumerate() {
+        let found = fields.get(index);
+        if !found.is_some_and(|field| field.name == *name && schema.nodes[field.node] == *node) {
+            return Err(format!("field {index} of the schema is not the envelope's `{name}`"));
+        }
+    }
+    Ok(())
+}
+
 impl Rules {
     pub fn compile(schema: &Schema, key: &[String], past_ms: i64, future_ms: i64) -> Result<Self, String> {
-        let fields = schema.fields(schema.root);
-        for (index, (name, node)) in ENVELOPE.iter().enumerate() {
-            if !fields
-                .get(index)
-                .is_some_and(|field| field.name == *name && schema.nodes[field.node] == *node)
-            {
-                return Err(format!("field {index} of the schema is not the envelope's `{name}`"));
-            }
-        }
-        let mut found = Vec::with_capacity(key.len());
-        for name in key {
-            let index = fields.iter().position(|field| field.name == *name);
-            let index = index.ok_or_else(|| format!("the key field `{name}` is not in the schema"))?;
-            match schema.nodes[fields[index].node] {
-                Node::String => found.push((index, true)),
-                Node::Int | Node::Long => found.push((index, false)),
-                _ => return Err(format!("the key field `{name}` is neither a string nor an integer")),
-            }
-        }
-        if found.is_empty() {
-            return Err("the source has no key".to_owned());
-        }
-        Ok(Self { key: found, past_ms, future_ms })
+        check_envelope(schema)?;
+        Ok(Self { key: TextKey::compile(schema, key)?, past_ms, future_ms })
     }
 
     /// Checks a walked record; the first rule that it breaks, in the order of the fields, after the key.
     pub fn check(&self, fields: &Fields<'_>, arrival: &Arrival<'_>) -> Result<(), Broken> {
-        if !arrival.key.is_some_and(|key| self.is_key(key, fields)) {
+        if !arrival.key.is_some_and(|key| self.key.is(key, fields)) {
             return Err((Reason::WrongKey, ""));
         }
         if !(1..=MOST_EVENT_ID_BYTES).contains(&fields.text(EVENT_ID).len()) {
@@ -118,42 +114,4 @@ impl Rules {
     fn times(&self, arrival: &Arrival<'_>) -> (i64, i64) {
         (arrival.append_ms.saturating_sub(self.past_ms), arrival.append_ms.saturating_add(self.future_ms))
     }
-
-    /// Whether `key` is the key fields of the record: their text joined by `|`, with `\` and `|` escaped by `\`.
-    fn is_key(&self, key: &[u8], fields: &Fields<'_>) -> bool {
-        let mut rest = key;
-        for (index, (field, is_text)) in self.key.iter().enumerate() {
-            if index > 0 {
-                match rest.split_first() {
-                    Some((b'|', after)) => rest = after,
-                    _ => return false,
-                }
-            }
-            let after = if *is_text {
-                strip_escaped(rest, fields.text(*field))
-            } else {
-                rest.strip_prefix(fields.long(*field).to_string().as_bytes())
-            };
-            match after {
-                Some(after) => rest = after,
-                None => return false,
-            }
-        }
-        rest.is_empty()
-    }
-}
-
-/// What follows in `key` after the escaped `value`, or None where the key does not start with it.
-fn strip_escaped<'a>(key: &'a [u8], value: &[u8]) -> Option<&'a [u8]> {
-    if !value.iter().any(|byte| matches!(byte, b'\\' | b'|')) {
-        return key.strip_prefix(value);
-    }
-    let mut rest = key;
-    for byte in value {
-        if matches!(byte, b'\\' | b'|') {
-            rest = rest.strip_prefix(b"\\")?;
-        }
-        rest = rest.strip_prefix(std::slice::from_ref(byte))?;
-    }
-    Some(rest)
 }

@@ -2,70 +2,135 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::batch::{Blocked, Dead, Outcome, Output, Record};
-use crate::check::Arrival;
-use crate::lane::{Feed, Lane, Step};
-use crate::path::Fields;
-use crate::plan::LanePlan;
-use crate::slice::Slice;
-use crate::source::{Scratch, Stop};
+use crate::lane::{Feed, Lane};
+use crate::limit::Recent;
+use crate::plan::{LanePlan, SourcePlan};
+use crate::slice::{Slice, StateRecord};
+use crate::source::{Scratch, Source};
+use crate::turn::{Delivered, Work};
 
 /// The upper bounds of the buckets that end-to-end latencies are counted in; a last bucket takes what lies above.
 pub const LATENCY_BOUNDS_MS: [i64; 14] =
     [5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000];
 
-/// What is used again from record to record.
-#[derive(Default)]
-struct Bench {
-    scratch: Scratch,
-    digest: Vec<u8>,
-    /// For each payload of the lane: the number of the record that it was last made for, and its range in the arena.
-    payloads: Vec<(u64, usize, usize)>,
-    record: u64,
+fn not_open(lane: &str, slice: u32) -> String {
+    format!("lane {lane}: slice {slice} is not open; call open first")
 }
+
+/// The recent past of a source's topics in one slice, for the ceiling of dead letters.
+struct Heard {
+    recent: Vec<Recent>,
+    committed: Vec<Recent>,
+    changed: bool,
+}
+
+/// Where a feed or a rekey is: lane, and number among the lane's feeds, above them all its rekeys.
+type Target = (usize, usize);
 
 #[derive(Default)]
 pub struct Kernel {
+    sources: Vec<Source>,
+    plans: Vec<SourcePlan>,
     lanes: Vec<Lane>,
+    /// By source: the lanes that read it, each with its port.
+    readers: Vec<Vec<(usize, usize)>>,
+    /// By source: the lanes that are bound by order to it, a number each, or None where order does not matter.
+    ordered: Vec<Option<usize>>,
+    /// By source, then by slice number.
+    heard: Vec<BTreeMap<u32, Heard>>,
     /// By lane, then by slice number.
     slices: Vec<BTreeMap<u32, Slice>>,
     topics: HashMap<String, (usize, usize)>,
-    feeds: HashMap<String, (usize, usize)>,
+    targets: HashMap<String, Target>,
     ready: bool,
-    bench: Bench,
-    /// The append times of what the open transaction delivered, as runs of equal ones.
-    delivered: Vec<(i64, u64)>,
+    scratch: Scratch,
+    work: Work,
+    delivered: Delivered,
 }
 
 impl Kernel {
     pub fn compile<S: AsRef<str>>(plans: &[S]) -> Result<Self, String> {
         let mut kernel = Self::default();
         for plan in plans {
-            kernel.add(Lane::compile(&LanePlan::parse(plan.as_ref())?)?)?;
+            kernel.add(&LanePlan::parse(plan.as_ref())?)?;
         }
+        kernel.ordered = kernel.orders();
         Ok(kernel)
     }
 
-    fn add(&mut self, lane: Lane) -> Result<(), String> {
+    fn add(&mut self, plan: &LanePlan) -> Result<(), String> {
+        let place = |error: String| format!("lane {}: {error}", plan.lane);
         let number = self.lanes.len();
-        if self.lanes.iter().any(|other| other.name == lane.name || other.source.name == lane.source.name) {
-            return Err(format!("lane {}: the lane or its source is there twice", lane.name));
+        if self.lanes.iter().any(|other| other.name == plan.lane) {
+            return Err(place("the lane is there twice".to_owned()));
         }
-        for (index, topic) in lane.source.topics.iter().enumerate() {
-            if self.topics.insert(topic.name.clone(), (number, index)).is_some() {
-                return Err(format!("lane {}: the topic {} is another lane's", lane.name, topic.name));
+        let numbers = plan.sources.iter().map(|source| self.add_source(source).map_err(place));
+        let numbers = numbers.collect::<Result<Vec<_>, _>>()?;
+        let mut lane = Lane::compile(plan, &numbers, &self.sources)?;
+        for (port, source) in numbers.iter().enumerate() {
+            if self.readers[*source].iter().any(|(lane, _)| *lane == number) {
+                return Err(place(format!("the source {} is there twice", self.sources[*source].name)));
+            }
+            self.readers[*source].push((number, port));
+        }
+        let rekeys = lane.rekeys.iter().map(|rekey| &rekey.name);
+        for (index, name) in lane.feeds.iter().map(|feed| &feed.name).chain(rekeys).enumerate() {
+            if self.targets.insert(name.clone(), (number, index)).is_some() {
+                return Err(place(format!("the feed {name} is there twice")));
             }
         }
-        for (index, feed) in lane.feeds.iter().enumerate() {
-            if self.feeds.insert(feed.name.clone(), (number, index)).is_some() {
-                return Err(format!("lane {}: the feed {} is there twice", lane.name, feed.name));
-            }
-        }
-        let payloads = lane.projections.len() + lane.feeds.len();
-        self.bench.payloads.resize(self.bench.payloads.len().max(payloads), (0, 0, 0));
+        // Payloads are numbered through all lanes: one record passes several.
+        let before = self.work.payloads.len();
+        lane.feeds.iter_mut().for_each(|feed| feed.payload += before);
+        self.work.payloads.resize(before + lane.projections.len() + lane.feeds.len(), (0, 0, 0));
         self.lanes.push(lane);
         self.slices.push(BTreeMap::new());
         Ok(())
+    }
+
+    /// The number of a source, which other lanes may have named before.
+    fn add_source(&mut self, plan: &SourcePlan) -> Result<usize, String> {
+        if let Some(known) = self.plans.iter().position(|other| other.name == plan.name) {
+            if self.plans[known] == *plan {
+                return Ok(known);
+            }
+            return Err(format!("source {}: another lane says something else of it", plan.name));
+        }
+        let source = Source::compile(plan)?;
+        let number = self.sources.len();
+        for (index, topic) in source.topics.iter().enumerate() {
+            if self.topics.insert(topic.name.clone(), (number, index)).is_some() {
+                return Err(format!("the topic {} is another source's", topic.name));
+            }
+        }
+        self.sources.push(source);
+        self.plans.push(plan.clone());
+        self.readers.push(Vec::new());
+        self.heard.push(BTreeMap::new());
+        Ok(number)
+    }
+
+    /// For each source the group of lanes it is in, by the lowest of its lanes' numbers, if one of the group is ordered.
+    fn orders(&self) -> Vec<Option<usize>> {
+        let mut group: Vec<usize> = (0..self.lanes.len()).collect();
+        // As many rounds as there are lanes, at most: each round that changes nothing is the last.
+        loop {
+            let before = group.clone();
+            for readers in &self.readers {
+                let lowest = readers.iter().map(|(lane, _)| group[*lane]).min().unwrap_or_default();
+                for (lane, _) in readers {
+                    group[*lane] = lowest;
+                }
+            }
+            if group == before {
+                break;
+            }
+        }
+        let ordered = |number: usize| {
+            self.lanes.iter().zip(&group).any(|(lane, group)| *group == number && lane.ordered)
+        };
+        let of_source = self.readers.iter().map(|readers| readers.first().map(|(lane, _)| group[*lane]));
+        of_source.map(|number| number.filter(|number| ordered(*number))).collect()
     }
 
     #[must_use]
@@ -73,20 +138,42 @@ impl Kernel {
         &self.lanes
     }
 
+    #[must_use]
+    pub fn sources(&self) -> &[Source] {
+        &self.sources
+    }
+
     /// The open slices of a lane, in order.
     pub fn slices(&self, lane: usize) -> impl Iterator<Item = (u32, &Slice)> {
         self.slices[lane].iter().map(|(number, slice)| (*number, slice))
     }
 
-    pub fn source(&mut self, name: &str) -> Result<&mut crate::source::Source, String> {
-        let found = self.lanes.iter_mut().map(|lane| &mut lane.source).find(|source| source.name == name);
+    pub fn source(&mut self, name: &str) -> Result<&mut Source, String> {
+        let found = self.sources.iter_mut().find(|source| source.name == name);
         found.ok_or_else(|| format!("no lane has the source {name}"))
     }
 
-    pub fn feed(&mut self, name: &str) -> Result<&mut Feed, String> {
-        let (lane, feed) = *self.feeds.get(name).ok_or_else(|| format!("no lane has the feed {name}"))?;
+    fn target(&self, name: &str) -> Result<Target, String> {
+        self.targets.get(name).copied().ok_or_else(|| format!("no lane has the feed {name}"))
+    }
+
+    /// Sets the schema id of a feed or of a rekey.
+    pub fn set_schema(&mut self, name: &str, id: u32) -> Result<(), String> {
+        let (lane, number) = self.target(name)?;
+        let Lane { feeds, rekeys, .. } = &mut self.lanes[lane];
+        match feeds.get_mut(number) {
+            Some(feed) => feed.schema_id = Some(id),
+            None => rekeys[number - feeds.len()].schema_id = Some(id),
+        }
         self.ready = false;
-        Ok(&mut self.lanes[lane].feeds[feed])
+        Ok(())
+    }
+
+    pub fn feed(&mut self, name: &str) -> Result<&mut Feed, String> {
+        let (lane, number) = self.target(name)?;
+        self.ready = false;
+        let found = self.lanes[lane].feeds.get_mut(number);
+        found.ok_or_else(|| format!("{name} is a rekey, not a feed"))
     }
 
     fn lane_number(&self, name: &str) -> Result<usize, String> {
@@ -102,7 +189,11 @@ impl Kernel {
         if self.slices[number].contains_key(&slice) {
             return Err(format!("lane {lane}: slice {slice} is open already; close it first"));
         }
-        self.slices[number].insert(slice, Slice::new(&self.lanes[number]));
+        self.slices[number].insert(slice, Slice::new(&self.lanes[number], &self.sources));
+        for port in &self.lanes[number].ports {
+            let topics = self.sources[port.source].topics.len();
+            self.heard[port.source].entry(slice).or_insert_with(|| Heard::new(topics));
+        }
         Ok(())
     }
 
@@ -110,36 +201,49 @@ impl Kernel {
     pub fn close(&mut self, lane: &str, slice: u32) -> Result<(), String> {
         let number = self.lane_number(lane)?;
         self.slices[number].remove(&slice);
+        for port in &self.lanes[number].ports {
+            self.heard[port.source].remove(&slice);
+        }
         Ok(())
     }
 
-    fn slice_mut(&mut self, lane: &str, slice: u32) -> Result<(&Lane, &mut Slice), String> {
+    fn slice_mut(&mut self, lane: &str, slice: u32) -> Result<(&Lane, &[Source], &mut Slice), String> {
         let number = self.lane_number(lane)?;
         let found = self.slices[number].get_mut(&slice);
-        let found =
-            found.ok_or_else(|| format!("lane {lane}: slice {slice} is not open; call open first"))?;
-        Ok((&self.lanes[number], found))
+        let found = found.ok_or_else(|| not_open(lane, slice))?;
+        Ok((&self.lanes[number], &self.sources, found))
     }
 
     pub fn restore(&mut self, lane: &str, slice: u32, key: &[u8], value: &[u8]) -> Result<(), String> {
-        let (compiled, state) = self.slice_mut(lane, slice)?;
-        state.restore(compiled, key, value).map_err(|error| format!("lane {lane}: slice {slice}: {error}"))
+        let (compiled, sources, state) = self.slice_mut(lane, slice)?;
+        state
+            .restore(compiled, sources, key, value)
+            .map_err(|error| format!("lane {lane}: slice {slice}: {error}"))
+    }
+
+    /// The committed state of a slice, as records of its state topic.
+    pub fn dump(&self, lane: &str, slice: u32) -> Result<Vec<StateRecord>, String> {
+        let number = self.lane_number(lane)?;
+        let place = |error: String| format!("lane {lane}: slice {slice}: {error}");
+        let state = self.slices[number].get(&slice).ok_or_else(|| not_open(lane, slice))?;
+        state.dump(&self.lanes[number], &self.sources).map_err(place)
     }
 
     pub fn advance(&mut self, lane: &str, slice: u32, clock_ms: i64) -> Result<usize, String> {
-        let (_, state) = self.slice_mut(lane, slice)?;
-        Ok(state.seen.iter_mut().map(|seen| seen.advance(clock_ms)).sum())
+        let (_, _, state) = self.slice_mut(lane, slice)?;
+        Ok(state.advance(clock_ms))
     }
 
-    /// The name of a Kafka topic, and its lane and topic by number.
+    /// The name of a Kafka topic, and its source and topic by number.
     #[must_use]
     pub fn topic(&self, name: &str) -> Option<(&str, usize, usize)> {
-        self.topics.get_key_value(name).map(|(name, (lane, topic))| (name.as_str(), *lane, *topic))
+        self.topics.get_key_value(name).map(|(name, (source, topic))| (name.as_str(), *source, *topic))
     }
 
+    /// Whether the slice is open in every lane that reads the source.
     #[must_use]
-    pub fn is_open(&self, lane: usize, slice: u32) -> bool {
-        self.slices[lane].contains_key(&slice)
+    pub fn is_open(&self, source: usize, slice: u32) -> bool {
+        self.readers[source].iter().all(|(lane, _)| self.slices[*lane].contains_key(&slice))
     }
 
     /// Fails if something is not set yet without which a record could not be delivered.
@@ -153,32 +257,6 @@ impl Kernel {
         Ok(())
     }
 
-    /// Takes a batch. Records of slices that are not open are passed over: whoever calls has checked that there are none.
-    pub fn step(&mut self, records: &[Record<'_>], outcome: &mut Outcome) {
-        for (number, record) in records.iter().enumerate() {
-            let waits = |blocked: &Blocked| {
-                let other = &records[blocked.record];
-                (other.lane, other.topic, other.slice) == (record.lane, record.topic, record.slice)
-            };
-            if outcome.blocked.iter().any(waits) {
-                continue;
-            }
-            let lane = &self.lanes[record.lane];
-            if let Some(slice) = self.slices[record.lane].get_mut(&record.slice) {
-                let mut turn = Turn {
-                    lane,
-                    slice,
-                    number,
-                    record,
-                    outcome,
-                    delivered: &mut self.delivered,
-                    bench: &mut self.bench,
-                };
-                turn.take();
-            }
-        }
-    }
-
     /// The records that make the open transaction's changes last: lane, slice, key, value.
     #[must_use]
     pub fn state(&self) -> Vec<(&str, u32, Vec<u8>, Vec<u8>)> {
@@ -187,7 +265,7 @@ impl Kernel {
             for (slice, state) in self.slices(number) {
                 records.extend(
                     state
-                        .records(lane)
+                        .records(lane, &self.sources)
                         .into_iter()
                         .map(|(key, value)| (lane.name.as_str(), slice, key, value)),
                 );
@@ -200,9 +278,10 @@ impl Kernel {
     pub fn commit(&mut self, now_ms: i64) -> Vec<u64> {
         for (lane, slices) in self.lanes.iter().zip(&mut self.slices) {
             for slice in slices.values_mut() {
-                slice.commit(lane);
+                slice.commit(lane, &self.sources);
             }
         }
+        self.heard.iter_mut().flat_map(BTreeMap::values_mut).for_each(Heard::commit);
         let mut buckets = vec![0; LATENCY_BOUNDS_MS.len() + 1];
         for (append_ms, count) in self.delivered.drain(..) {
             let latency = now_ms.saturating_sub(append_ms);
@@ -214,131 +293,30 @@ impl Kernel {
     /// The open transaction is aborted; all is as it was after the last commit.
     pub fn rollback(&mut self) {
         self.slices.iter_mut().flat_map(BTreeMap::values_mut).for_each(Slice::rollback);
+        self.heard.iter_mut().flat_map(BTreeMap::values_mut).for_each(Heard::rollback);
         self.delivered.clear();
     }
 }
 
-/// One record's turn.
-struct Turn<'a, 'b> {
-    lane: &'a Lane,
-    slice: &'a mut Slice,
-    number: usize,
-    record: &'a Record<'b>,
-    outcome: &'a mut Outcome,
-    delivered: &'a mut Vec<(i64, u64)>,
-    bench: &'a mut Bench,
-}
-
-impl Turn<'_, '_> {
-    fn take(&mut self) {
-        let topic = self.record.topic;
-        let source = &self.lane.source;
-        let arrival = Arrival {
-            key: self.record.key,
-            party: source.topics[topic].party.as_bytes(),
-            append_ms: self.record.append_ms,
-        };
-        self.bench.record += 1;
-        let mut scratch = std::mem::take(&mut self.bench.scratch);
-        match source.read(self.record.value, &arrival, &mut scratch) {
-            Ok(fields) => {
-                self.slice.recent[topic].good();
-                self.slice.accounts[topic].open.taken += 1;
-                self.pass(&fields);
-            }
-            Err(Stop::UnknownSchema(id)) => self.block(Some(id)),
-            Err(Stop::Dead { reason, detail, place }) => {
-                if self.slice.recent[topic].dead(source.ceiling) {
-                    let open = &mut self.slice.accounts[topic].open;
-                    open.taken += 1;
-                    open.dead += 1;
-                    self.outcome.dead.push(Dead { record: self.number, reason, detail, place });
-                } else {
-                    self.block(None);
-                }
-            }
-        }
-        self.bench.scratch = scratch;
+impl Heard {
+    fn new(topics: usize) -> Self {
+        let recent = vec![Recent::default(); topics];
+        Self { committed: recent.clone(), recent, changed: false }
     }
 
-    fn block(&mut self, schema_id: Option<u32>) {
-        self.outcome.blocked.push(Blocked { record: self.number, schema_id });
-    }
-
-    fn pass(&mut self, fields: &Fields<'_>) {
-        let lane = self.lane;
-        for (number, group) in lane.groups.iter().enumerate() {
-            if let Some(table) = group.table
-                && !self.first(table, fields)
-            {
-                self.slice.accounts[self.record.topic].open.groups[number] += 1;
-                continue;
-            }
-            group.index.visit(&lane.source.schema, fields, |feed| self.offer(feed, fields));
+    fn commit(&mut self) {
+        if std::mem::take(&mut self.changed) {
+            self.committed.clone_from(&self.recent);
         }
     }
 
-    fn first(&mut self, table: usize, fields: &Fields<'_>) -> bool {
-        let key = self.lane.tables[table].digest(&self.lane.source.schema, fields, &mut self.bench.digest);
-        self.slice.seen[table].first(key, self.record.append_ms)
-    }
-
-    /// Puts the record through the steps of one feed.
-    fn offer(&mut self, number: usize, fields: &Fields<'_>) {
-        let lane = self.lane;
-        let feed = &lane.feeds[number];
-        for step in &feed.steps {
-            match step {
-                Step::Where(condition) => {
-                    if !condition.holds(&lane.source.schema, fields) {
-                        return;
-                    }
-                }
-                Step::Deduplicate(table) => {
-                    if !self.first(*table, fields) {
-                        self.slice.accounts[self.record.topic].open.feeds[number].duplicate += 1;
-                        return;
-                    }
-                }
-            }
-        }
-        let count = &mut self.slice.accounts[self.record.topic].open.feeds[number];
-        if self.record.append_ms >= feed.grant_expires_ms {
-            count.withheld += 1;
-        } else {
-            count.delivered += 1;
-            self.deliver(number, feed, fields);
-        }
-    }
-
-    fn deliver(&mut self, number: usize, feed: &Feed, fields: &Fields<'_>) {
-        let arena = &mut self.outcome.arena;
-        let begin = arena.len();
-        arena.push(0);
-        arena.extend_from_slice(&feed.schema_id.unwrap_or_default().to_be_bytes());
-        let start = arena.len();
-        let made = &mut self.bench.payloads[feed.payload];
-        if made.0 == self.bench.record {
-            arena.extend_from_within(made.1..made.2);
-        } else {
-            let projection = &self.lane.projections[feed.projection];
-            projection.write(&self.lane.source.schema, fields, feed.token_key.as_ref(), arena);
-            *made = (self.bench.record, start, arena.len());
-        }
-        let end = arena.len();
-        self.outcome.outputs.push(Output {
-            lane: self.record.lane,
-            feed: number,
-            record: self.number,
-            start: begin,
-            end,
-        });
-        match self.delivered.last_mut() {
-            Some((append_ms, count)) if *append_ms == self.record.append_ms => *count += 1,
-            _ => self.delivered.push((self.record.append_ms, 1)),
+    fn rollback(&mut self) {
+        if std::mem::take(&mut self.changed) {
+            self.recent.clone_from(&self.committed);
         }
     }
 }
 
+mod step;
 #[cfg(test)]
 mod tests;

@@ -1,30 +1,20 @@
-//! A lane, compiled: its source, its tables, its feeds sorted into groups, its projections.
+//! A lane, compiled: its inputs, each with the feeds that its records reach, sorted into groups; tables, projections.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use crate::condition::compile as compile_condition;
+use crate::deduplicate::{Run, TableDef, check_tables};
 use crate::expression::Expr;
+use crate::fingerprint::fingerprint;
 use crate::index::Index;
 use crate::mask::TokenKey;
-use crate::path::{Fields, Path, kind_of};
 use crate::plan::{FeedPlan, LanePlan, SelectedPlan, StepPlan, TablePlan};
 use crate::project::Projection;
-use crate::schema::{NodeId, Schema};
+use crate::rekey::Rekey;
+use crate::relation::{Input, Relation};
+use crate::relation_plan::RelationPlan;
+use crate::schema::Schema;
 use crate::source::Source;
-use crate::walk::end_of;
-
-use sha2::{Digest, Sha256};
-
-/// The generations that a window is divided into.
-const GENERATIONS: i64 = 8;
-
-/// A table that one or more deduplicate steps share.
-#[derive(Debug)]
-pub struct TableDef {
-    pub name: String,
-    pub generation_ms: i64,
-    key: Vec<Path>,
-}
 
 #[derive(Debug)]
 pub enum Step {
@@ -32,130 +22,120 @@ pub enum Step {
     Deduplicate(usize),
 }
 
-/// A feed without its first deduplicate, which belongs to its group.
+/// The end of a feed: what it does with the records that come out of its way in.
 pub struct Feed {
     pub name: String,
     pub topic: String,
     pub grant_expires_ms: i64,
     pub schema_id: Option<u32>,
     pub token_key: Option<TokenKey>,
+    /// Among the lane's relations.
+    pub relation: Option<usize>,
+    /// On what the feed's relation makes; without a relation all steps are the way's.
     pub steps: Vec<Step>,
+    /// The lane's store of what the consumer has, where corrections are followed.
+    pub follow: Option<usize>,
     pub projection: usize,
-    pub group: usize,
     /// Feeds with equal numbers deliver equal payloads, which are made once.
     pub payload: usize,
 }
 
-/// Feeds that begin with the same deduplicate, or with none.
+/// The way of an input's records into a feed, without the first deduplicate, which belongs to the group.
+pub struct Way {
+    pub feed: usize,
+    /// Of the feed's relation.
+    pub side: usize,
+    pub steps: Vec<Step>,
+    /// Whether the feed must hear of a record that fails a condition.
+    pub follows: bool,
+    port: usize,
+    group: usize,
+}
+
+/// Ways that begin with the same deduplicate, or with none.
 pub struct Group {
     pub table: Option<usize>,
     pub index: Index,
 }
 
+/// One input of the lane.
+pub struct Port {
+    /// The kernel's number of the source.
+    pub source: usize,
+    /// The lane's number of the source's first topic.
+    pub first_topic: usize,
+    pub groups: Vec<Group>,
+    pub rekeys: Vec<usize>,
+    /// The feeds that read it, each with its group.
+    pub members: Vec<(usize, usize)>,
+}
+
+/// A feed's relation.
+pub struct RelationDef {
+    pub relation: Relation,
+    pub feed: usize,
+    pub step: String,
+    /// By side.
+    pub ports: Vec<usize>,
+}
+
+/// What is remembered by entity, in each slice.
+pub struct StoreDef {
+    pub name: String,
+    pub window_ms: i64,
+    pub fingerprint: u64,
+}
+
 pub struct Lane {
     pub name: String,
     pub partitions: u32,
-    pub source: Source,
+    pub ordered: bool,
+    pub ports: Vec<Port>,
     pub tables: Vec<TableDef>,
+    pub stores: Vec<StoreDef>,
+    pub relations: Vec<RelationDef>,
+    pub rekeys: Vec<Rekey>,
     pub feeds: Vec<Feed>,
-    pub groups: Vec<Group>,
+    pub ways: Vec<Way>,
     pub projections: Vec<Projection>,
 }
 
 impl Lane {
-    pub fn compile(plan: &LanePlan) -> Result<Self, String> {
+    /// Compiles a plan whose sources are the kernel's with these numbers.
+    pub fn compile(plan: &LanePlan, numbers: &[usize], sources: &[Source]) -> Result<Self, String> {
         let place = |error: String| format!("lane {}: {error}", plan.lane);
-        let source = Source::compile(&plan.source).map_err(place)?;
-        let tables = plan.tables.iter().map(|table| TableDef::compile(&source.schema, table));
-        let tables = tables.collect::<Result<Vec<_>, _>>().map_err(place)?;
-        let mut lane = Self {
-            name: plan.lane.clone(),
-            partitions: plan.partitions,
-            source,
-            tables,
-            feeds: Vec::new(),
-            groups: Vec::new(),
-            projections: Vec::new(),
-        };
-        check_tables(plan).map_err(place)?;
-        let mut known = HashMap::new();
+        let mut compiler = Compiler::new(plan, numbers, sources).map_err(place)?;
+        check_tables(plan, |feed| runs(&plan.feeds[feed])).map_err(place)?;
         for feed in &plan.feeds {
-            let place = |error: String| format!("lane {}: feed {}: {error}", plan.lane, feed.name);
-            lane.add_feed(feed, &mut known).map_err(place)?;
+            compiler.feed(feed).map_err(|error| place(format!("feed {}: {error}", feed.name)))?;
         }
-        lane.build_groups();
-        Ok(lane)
+        Ok(compiler.finish())
     }
 
-    fn add_feed<'a>(
-        &mut self,
-        plan: &'a FeedPlan,
-        known: &mut HashMap<&'a [SelectedPlan], usize>,
-    ) -> Result<(), String> {
-        let schema = &self.source.schema;
-        let mut steps = Vec::with_capacity(plan.steps.len());
-        for step in &plan.steps {
-            steps.push(match step {
-                StepPlan::Deduplicate { table, .. } => Step::Deduplicate(*table),
-                StepPlan::Where { name, when } => Step::Where(
-                    compile_condition(schema, when).map_err(|error| format!("step {name}: {error}"))?,
-                ),
-            });
-        }
-        let next = self.projections.len();
-        let projection = *known.entry(&plan.select.fields).or_insert(next);
-        if projection == next {
-            self.projections.push(Projection::compile(schema, &plan.select)?);
-        }
-        let table = match steps.first() {
-            Some(Step::Deduplicate(table)) => Some(*table),
-            _ => None,
-        };
-        if table.is_some() {
-            steps.remove(0);
-        }
-        let group = self.groups.iter().position(|group| group.table == table).unwrap_or(self.groups.len());
-        if group == self.groups.len() {
-            self.groups.push(Group { table, index: Index::default() });
-        }
-        // Tokens differ by feed, so a payload with tokens is the feed's own: numbered after all the shared ones.
-        let own = self.projections[projection].needs_key;
-        self.feeds.push(Feed {
-            name: plan.name.clone(),
-            topic: plan.topic.clone(),
-            grant_expires_ms: plan.grant_expires_ms,
-            schema_id: None,
-            token_key: None,
-            steps,
-            projection,
-            group,
-            payload: if own { usize::MAX } else { projection },
-        });
-        Ok(())
+    /// The topics of all ports, each with its port and its number in the source.
+    pub fn topics(&self, sources: &[Source]) -> Vec<(&Port, usize)> {
+        self.ports
+            .iter()
+            .flat_map(|port| (0..sources[port.source].topics.len()).map(move |topic| (port, topic)))
+            .collect()
     }
 
-    fn build_groups(&mut self) {
-        let shared = self.projections.len();
-        for (number, feed) in self.feeds.iter_mut().enumerate() {
-            if feed.payload == usize::MAX {
-                feed.payload = shared + number;
-            }
-        }
-        for (number, group) in self.groups.iter_mut().enumerate() {
-            let members = self.feeds.iter().enumerate().filter(|(_, feed)| feed.group == number);
-            group.index = Index::build(members.map(|(id, feed)| {
-                let condition = match feed.steps.first() {
-                    Some(Step::Where(condition)) => Some(condition),
-                    _ => None,
-                };
-                (id, condition)
-            }));
+    /// The Kafka topic of a feed, or above all feeds of a rekey.
+    #[must_use]
+    pub fn topic(&self, target: usize) -> &str {
+        match self.feeds.get(target) {
+            Some(feed) => &feed.topic,
+            None => &self.rekeys[target - self.feeds.len()].topic,
         }
     }
 
     /// What must still be set before a record can be taken, or None.
     #[must_use]
     pub fn missing(&self) -> Option<String> {
+        let rekey = self.rekeys.iter().find(|rekey| rekey.schema_id.is_none());
+        if let Some(rekey) = rekey {
+            return Some(format!("rekey {}: no schema id; call set_feed_schema before step", rekey.name));
+        }
         self.feeds.iter().find_map(|feed| {
             if feed.schema_id.is_none() {
                 return Some(format!("feed {}: no schema id; call set_feed_schema before step", feed.name));
@@ -167,88 +147,230 @@ impl Lane {
     }
 }
 
-impl TableDef {
-    fn compile(schema: &Schema, plan: &TablePlan) -> Result<Self, String> {
-        let place = |error: String| format!("table {}: {error}", plan.name);
-        if plan.window_ms < 1 || plan.name.len() > usize::from(u16::MAX) {
-            return Err(place("the window is at least 1 ms long, the name at most 65,535 bytes".to_owned()));
+/// The runs of steps of a feed.
+fn runs(feed: &FeedPlan) -> Result<Vec<Run<'_>>, String> {
+    match (&feed.relation, feed.source) {
+        (None, Some(source)) => Ok(vec![(Some(source), &feed.steps)]),
+        (None, None) => Err(format!("feed {}: without a join it names its source", feed.name)),
+        (Some(relation), _) => {
+            let sides = relation.sides().into_iter();
+            let sides = sides.map(|side| (Some(side.source), side.steps.as_slice()));
+            Ok(sides.chain([(None, feed.steps.as_slice())]).collect())
         }
-        let mut key = Vec::with_capacity(plan.key.len());
-        for field in &plan.key {
-            let path = Path::compile(schema, std::slice::from_ref(field)).map_err(place)?;
-            if kind_of(schema, path.leaf).is_none() {
-                return Err(place(format!("the key field `{field}` is no plain value")));
+    }
+}
+
+struct Compiler<'a> {
+    plan: &'a LanePlan,
+    sources: &'a [Source],
+    lane: Lane,
+    /// The projections by what they read, a port or above them all a feed's relation, and by what they select.
+    known: HashMap<(usize, &'a [SelectedPlan]), usize>,
+}
+
+impl<'a> Compiler<'a> {
+    fn new(plan: &'a LanePlan, numbers: &[usize], sources: &'a [Source]) -> Result<Self, String> {
+        let mut first_topic = 0;
+        let mut lane = Lane {
+            name: plan.lane.clone(),
+            partitions: plan.partitions,
+            ordered: plan.ordered,
+            ports: Vec::with_capacity(numbers.len()),
+            tables: Vec::with_capacity(plan.tables.len()),
+            stores: Vec::new(),
+            relations: Vec::new(),
+            rekeys: Vec::with_capacity(plan.rekeys.len()),
+            feeds: Vec::with_capacity(plan.feeds.len()),
+            ways: Vec::with_capacity(plan.feeds.len()),
+            projections: Vec::new(),
+        };
+        for source in numbers {
+            let (groups, rekeys, members) = (Vec::new(), Vec::new(), Vec::new());
+            lane.ports.push(Port { source: *source, first_topic, groups, rekeys, members });
+            first_topic += sources[*source].topics.len();
+        }
+        let mut compiler = Self { plan, sources, lane, known: HashMap::new() };
+        for rekey in &plan.rekeys {
+            let name = format!("moves/{}", rekey.name);
+            let moves = compiler.store(name, rekey.moves_ms, rekey.key.iter().map(String::as_str))?;
+            let made = Rekey::compile(compiler.schema(rekey.source)?, rekey, moves)?;
+            compiler.lane.ports[rekey.source].rekeys.push(compiler.lane.rekeys.len());
+            compiler.lane.rekeys.push(made);
+        }
+        for (feed, plan) in plan.feeds.iter().enumerate() {
+            if let Some(relation) = &plan.relation {
+                let made = compiler.relation(feed, relation);
+                let made = made.map_err(|error| format!("feed {}: {error}", plan.name))?;
+                compiler.lane.relations.push(made);
             }
-            key.push(path);
         }
-        if key.is_empty() {
-            return Err(place("the key is empty".to_owned()));
+        for table in &plan.tables {
+            let schema = match (table.source, &table.feed) {
+                (Some(source), None) => compiler.schema(source)?,
+                (None, Some(feed)) => compiler.composite(feed, table)?,
+                _ => return Err(format!("table {}: it is either a source's or a feed's", table.name)),
+            };
+            let made = TableDef::compile(schema, table)?;
+            compiler.lane.tables.push(made);
         }
-        Ok(Self {
+        Ok(compiler)
+    }
+
+    /// The schema of an input.
+    fn schema(&self, port: usize) -> Result<&'a Schema, String> {
+        let found = self.lane.ports.get(port).map(|port| &self.sources[port.source].schema);
+        found.ok_or_else(|| format!("there is no source {port}; the plan has {}", self.lane.ports.len()))
+    }
+
+    fn relation(&self, feed: usize, plan: &RelationPlan) -> Result<RelationDef, String> {
+        let ports: Vec<usize> = plan.sides().iter().map(|side| side.source).collect();
+        for port in &ports {
+            self.schema(*port)?;
+        }
+        let sources = self.lane.ports.iter().map(|port| &self.sources[port.source]);
+        let inputs: Vec<Input<'_>> =
+            sources.map(|source| Input { schema: &source.schema, key: &source.rules.key }).collect();
+        let relation = Relation::compile(plan, &inputs)?;
+        Ok(RelationDef { relation, feed, step: plan.name().to_owned(), ports })
+    }
+
+    /// The schema of what the relation of a feed makes.
+    fn composite(&self, feed: &str, table: &TablePlan) -> Result<&Schema, String> {
+        let mut relations = self.lane.relations.iter();
+        let found = relations.find(|relation| self.plan.feeds[relation.feed].name == feed);
+        let found = found.map(|relation| relation.relation.schema());
+        found.ok_or_else(|| format!("table {}: the feed {feed} has no relation", table.name))
+    }
+
+    /// The number of a store with this window, if there is to be one.
+    fn store<'b>(
+        &mut self,
+        name: String,
+        window_ms: Option<i64>,
+        meaning: impl Iterator<Item = &'b str>,
+    ) -> Result<Option<usize>, String> {
+        let Some(window_ms) = window_ms else { return Ok(None) };
+        if window_ms < 1 || name.len() > usize::from(u16::MAX) {
+            return Err(format!("{name}: the window is at least 1 ms long, the name at most 65,535 bytes"));
+        }
+        let fingerprint = fingerprint("store", meaning);
+        self.lane.stores.push(StoreDef { name, window_ms, fingerprint });
+        Ok(Some(self.lane.stores.len() - 1))
+    }
+
+    fn feed(&mut self, plan: &'a FeedPlan) -> Result<(), String> {
+        let feed = self.lane.feeds.len();
+        let relation = self.lane.relations.iter().position(|relation| relation.feed == feed);
+        let mut later = Vec::new();
+        for (side, (source, steps)) in runs(plan)?.into_iter().enumerate() {
+            let Some(port) = source else {
+                let relation = relation.map(|number| &self.lane.relations[number].relation);
+                later =
+                    relation.map_or(Ok(Vec::new()), |relation| compile_steps(relation.schema(), steps))?;
+                continue;
+            };
+            let steps = compile_steps(self.schema(port)?, steps)?;
+            self.way(Way { feed, side, steps, follows: plan.follow_ms.is_some(), port, group: 0 });
+        }
+        let projection = self.projection(feed, plan, relation)?;
+        let types: Vec<String> = Projection::tail_types(&plan.select).collect();
+        let name = format!("corrections/{}", plan.name);
+        let follow = self.store(name, plan.follow_ms, types.iter().map(String::as_str))?;
+        if follow.is_some() {
+            self.lane.projections[projection].check_envelope()?;
+        }
+        self.lane.feeds.push(Feed {
             name: plan.name.clone(),
-            generation_ms: (plan.window_ms as u64).div_ceil(GENERATIONS as u64) as i64,
-            key,
-        })
+            topic: plan.topic.clone(),
+            grant_expires_ms: plan.grant_expires_ms,
+            schema_id: None,
+            token_key: None,
+            relation,
+            steps: later,
+            follow,
+            projection,
+            payload: projection,
+        });
+        Ok(())
     }
 
-    /// The 128 bits by which the key of a record is remembered. Each field comes with a byte that says whether it is
-    /// null rather than in its union, so that a field which becomes nullable keeps its keys.
-    #[must_use]
-    pub fn digest(&self, schema: &Schema, fields: &Fields<'_>, buffer: &mut Vec<u8>) -> u128 {
-        buffer.clear();
-        for path in &self.key {
-            match path.find(schema, fields) {
-                None => buffer.push(0),
-                Some(start) => {
-                    buffer.push(1);
-                    let end = leaf_end(schema, path.leaf, fields, path, start);
-                    buffer.extend_from_slice(&fields.body[start..end]);
+    /// The number of the projection, which feeds that select the same of the same records share.
+    fn projection(
+        &mut self,
+        feed: usize,
+        plan: &'a FeedPlan,
+        relation: Option<usize>,
+    ) -> Result<usize, String> {
+        let port = plan.source.unwrap_or_default();
+        let basis = if relation.is_some() { self.lane.ports.len() + feed } else { port };
+        let next = self.lane.projections.len();
+        let number = *self.known.entry((basis, &plan.select.fields)).or_insert(next);
+        if number == next {
+            let projection = match relation {
+                Some(number) => {
+                    Projection::compile(self.lane.relations[number].relation.schema(), &plan.select)
                 }
+                None => Projection::compile(self.schema(port)?, &plan.select),
+            };
+            self.lane.projections.push(projection?);
+        }
+        Ok(number)
+    }
+
+    /// Adds a way to the group of its first deduplicate.
+    fn way(&mut self, mut way: Way) {
+        let table = match way.steps.first() {
+            Some(Step::Deduplicate(table)) => Some(*table),
+            _ => None,
+        };
+        if table.is_some() {
+            way.steps.remove(0);
+        }
+        let port = &mut self.lane.ports[way.port];
+        way.group = port.groups.iter().position(|group| group.table == table).unwrap_or(port.groups.len());
+        if way.group == port.groups.len() {
+            port.groups.push(Group { table, index: Index::default() });
+        }
+        port.members.push((way.feed, way.group));
+        self.lane.ways.push(way);
+    }
+
+    fn finish(self) -> Lane {
+        let mut lane = self.lane;
+        let shared = lane.projections.len();
+        for (number, feed) in lane.feeds.iter_mut().enumerate() {
+            // Tokens differ by feed, so a payload with tokens is the feed's own: numbered after all the shared ones.
+            if lane.projections[feed.projection].needs_key {
+                feed.payload = shared + number;
             }
         }
-        let mut bytes = [0; 16];
-        bytes.copy_from_slice(&Sha256::digest(&buffer)[..16]);
-        u128::from_le_bytes(bytes)
+        let ways = &lane.ways;
+        for (port_number, port) in lane.ports.iter_mut().enumerate() {
+            for (number, group) in port.groups.iter_mut().enumerate() {
+                let own = |way: &&Way| way.port == port_number && way.group == number;
+                let own = ways.iter().enumerate().filter(|(_, way)| own(way));
+                group.index = Index::build(own.map(|(id, way)| {
+                    let condition = match way.steps.first() {
+                        Some(Step::Where(condition)) if !way.follows => Some(condition),
+                        _ => None,
+                    };
+                    (id, condition)
+                }));
+            }
+        }
+        lane
     }
 }
 
-fn leaf_end(schema: &Schema, leaf: NodeId, fields: &Fields<'_>, path: &Path, start: usize) -> usize {
-    if path.top_level() {
-        fields.offsets[path.field + 1] as usize
-    } else {
-        end_of(schema, leaf, fields.body, start)
-    }
-}
-
-/// A table belongs to first steps, which may share it because each record reaches them all, or to one later step.
-fn check_tables(plan: &LanePlan) -> Result<(), String> {
-    let mut names = HashSet::new();
-    if let Some(table) = plan.tables.iter().find(|table| !names.insert(&table.name)) {
-        return Err(format!("table {}: the name is there twice", table.name));
-    }
-    let mut first = HashSet::new();
-    let mut later = HashSet::new();
-    for feed in &plan.feeds {
-        for (index, step) in feed.steps.iter().enumerate() {
-            let StepPlan::Deduplicate { name, table } = step else { continue };
-            let place = format!("feed {}: step {name}", feed.name);
-            if *table >= plan.tables.len() {
-                return Err(format!(
-                    "{place}: there is no table {table}; the plan has {}",
-                    plan.tables.len()
-                ));
+fn compile_steps(schema: &Schema, plans: &[StepPlan]) -> Result<Vec<Step>, String> {
+    let mut steps = Vec::with_capacity(plans.len());
+    for step in plans {
+        steps.push(match step {
+            StepPlan::Deduplicate { table, .. } => Step::Deduplicate(*table),
+            StepPlan::Where { name, when } => {
+                Step::Where(compile_condition(schema, when).map_err(|error| format!("step {name}: {error}"))?)
             }
-            if index == 0 {
-                first.insert(*table);
-            } else if !later.insert(*table) {
-                return Err(format!(
-                    "{place}: table {table} is another step's; a later step has a table of its own"
-                ));
-            }
-        }
+        });
     }
-    match first.intersection(&later).next() {
-        Some(table) => Err(format!("table {table} is both a first step's and a later step's")),
-        None => Ok(()),
-    }
+    Ok(steps)
 }

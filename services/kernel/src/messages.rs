@@ -24,7 +24,7 @@ pub struct Getters {
 
 /// Where a message came from, and its key and value as they lie in Python's memory.
 struct Taken<'py> {
-    lane: usize,
+    source: usize,
     topic: usize,
     slice: u32,
     append_ms: i64,
@@ -33,6 +33,7 @@ struct Taken<'py> {
 }
 
 /// A batch of messages, checked: of topics and slices that the kernel has, and with the log's own time.
+#[derive(Default)]
 pub struct Batch<'py>(Vec<Taken<'py>>);
 
 impl Getters {
@@ -75,15 +76,15 @@ impl<'py> Batch<'py> {
         let (mut keys, mut values) = (each("key")?, each("value")?);
         let (mut topics, mut partitions, mut times) =
             (each("topic")?, each("partition")?, each("timestamp")?);
-        let mut finder = Finder { kernel, last: None };
+        let mut finder = Finder { kernel, recent: Vec::new() };
         for number in 0..count {
             let append_ms = append_time(&next(&mut times)?).map_err(|found| wrong(number, &found))?;
             let topic = next(&mut topics)?;
             let partition = next(&mut partitions)?;
             let found = finder.find(topic.extract()?, partition.extract()?);
-            let (lane, topic, slice) = found.map_err(|found| wrong(number, &found))?;
+            let (source, topic, slice) = found.map_err(|found| wrong(number, &found))?;
             let (key, value) = (next(&mut keys)?, next(&mut values)?);
-            batch.push(Taken { lane, topic, slice, append_ms, key, value });
+            batch.push(Taken { source, topic, slice, append_ms, key, value });
         }
         Ok(Self(batch))
     }
@@ -101,9 +102,9 @@ impl<'py> Batch<'py> {
 
 impl Taken<'_> {
     fn record(&self) -> PyResult<Record<'_>> {
-        let Self { lane, topic, slice, append_ms, .. } = *self;
+        let Self { source, topic, slice, append_ms, .. } = *self;
         let (key, value) = (bytes(&self.key, "key")?, bytes(&self.value, "value")?);
-        Ok(Record { lane, topic, slice, key, value, append_ms })
+        Ok(Record { source, topic, slice, key, value, append_ms })
     }
 }
 
@@ -125,21 +126,34 @@ fn bytes<'a>(object: &'a Bound<'_, PyAny>, name: &str) -> PyResult<Option<&'a [u
     content.map(Some).map_err(|_| PyTypeError::new_err(format!("a message's {name}() is bytes or None")))
 }
 
-/// Finds lane, topic and slice; most messages follow one of the same topic.
+/// The topics that are compared one by one before they are looked up.
+const MOST_RECENT: usize = 8;
+
+/// Finds source, topic and slice; most messages are of one of a few topics.
 struct Finder<'a> {
     kernel: &'a Kernel,
-    last: Option<(&'a str, usize, usize)>,
+    recent: Vec<(&'a str, usize, usize)>,
 }
 
-impl Finder<'_> {
+impl<'a> Finder<'a> {
     fn find(&mut self, topic: &str, partition: i64) -> Result<(usize, usize, u32), String> {
-        let known = self.last.filter(|(name, _, _)| *name == topic).or_else(|| self.kernel.topic(topic));
-        let (_, lane, index) = known.ok_or_else(|| format!("no lane reads the topic {topic}"))?;
-        self.last = known;
-        let slice = u32::try_from(partition).ok().filter(|slice| self.kernel.is_open(lane, *slice));
+        let known = self.recent.iter().find(|(name, ..)| *name == topic).copied();
+        let (_, source, index) = match known {
+            Some(known) => known,
+            None => self.look_up(topic)?,
+        };
+        let slice = u32::try_from(partition).ok().filter(|slice| self.kernel.is_open(source, *slice));
         let slice = slice
             .ok_or_else(|| format!("slice {partition} of {topic} is not open; call open, then restore"))?;
-        Ok((lane, index, slice))
+        Ok((source, index, slice))
+    }
+
+    fn look_up(&mut self, topic: &str) -> Result<(&'a str, usize, usize), String> {
+        let known = self.kernel.topic(topic).ok_or_else(|| format!("no lane reads the topic {topic}"))?;
+        if self.recent.len() < MOST_RECENT {
+            self.recent.push(known);
+        }
+        Ok(known)
     }
 }
 

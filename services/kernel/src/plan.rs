@@ -5,21 +5,30 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::relation_plan::RelationPlan;
+
 #[derive(Deserialize, Debug)]
 #[serde(deny_unknown_fields)]
 pub struct LanePlan {
     pub lane: String,
     pub partitions: u32,
-    pub source: SourcePlan,
+    /// Whether the records of a slice are given in the order of their append times.
+    pub ordered: bool,
+    pub sources: Vec<SourcePlan>,
     pub tables: Vec<TablePlan>,
+    pub rekeys: Vec<RekeyPlan>,
     pub feeds: Vec<FeedPlan>,
 }
 
-#[derive(Deserialize, Debug)]
+/// One input. Lanes that name the same one say the same of it, and the kernel keeps it once.
+#[derive(Deserialize, Debug, Clone, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct SourcePlan {
     pub name: String,
-    /// The party that owns each Kafka topic.
+    pub contract: String,
+    /// Written by a lane under another key: its records were checked there.
+    pub internal: bool,
+    /// The party that owns each Kafka topic; "" for an internal one.
     pub topics: BTreeMap<String, String>,
     pub schema: Value,
     pub key: Vec<String>,
@@ -29,12 +38,31 @@ pub struct SourcePlan {
     pub ratio: f64,
 }
 
+/// What a deduplicate remembers: of a source's records, or of what a feed's relation makes.
 #[derive(Deserialize, Debug)]
 #[serde(deny_unknown_fields)]
 pub struct TablePlan {
     pub name: String,
+    pub source: Option<usize>,
+    pub feed: Option<String>,
+    /// Paths, their parts joined by points.
     pub key: Vec<String>,
     pub window_ms: i64,
+}
+
+/// A copy of a source's records under another key, for another lane.
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct RekeyPlan {
+    pub name: String,
+    pub topic: String,
+    pub source: usize,
+    pub key: Vec<String>,
+    pub partitions: u32,
+    /// Whether every partition gets a copy.
+    pub all: bool,
+    /// How long an entity's key is remembered, so that its old key hears of its leaving; None: nobody follows.
+    pub moves_ms: Option<i64>,
 }
 
 #[derive(Deserialize, Debug)]
@@ -43,7 +71,12 @@ pub struct FeedPlan {
     pub name: String,
     pub topic: String,
     pub grant_expires_ms: i64,
+    /// None with a join, whose sides name theirs.
+    pub source: Option<usize>,
+    pub relation: Option<RelationPlan>,
     pub steps: Vec<StepPlan>,
+    /// How long what was delivered of an entity can still be corrected; None: nothing is followed.
+    pub follow_ms: Option<i64>,
     pub select: SelectPlan,
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::check::{REGION, STATUS, check_envelope};
 use crate::mask::{Mask, TokenKey};
 use crate::path::{Fields, Path, kind_of};
 use crate::plan::SelectPlan;
@@ -31,6 +32,7 @@ enum Part {
 #[derive(Debug)]
 pub struct Projection {
     parts: Vec<Part>,
+    output: Schema,
     pub needs_key: bool,
 }
 
@@ -40,17 +42,19 @@ impl Projection {
         let fields: Vec<Value> =
             select.fields.iter().map(|field| json!({"name": field.name, "type": field.avro})).collect();
         let output = Schema::parse(&json!({"type": "record", "name": "Delivered", "fields": fields}))?;
-        let mut projection = Self { parts: Vec::new(), needs_key: false };
-        for (selected, field) in select.fields.iter().zip(output.fields(output.root)) {
+        let mut projection = Self { parts: Vec::new(), output, needs_key: false };
+        for (index, selected) in select.fields.iter().enumerate() {
+            let output = &projection.output;
+            let field = &output.fields(output.root)[index];
             let path = Path::compile(source, &selected.path)?;
             let part = match &selected.mask {
-                None => plain(source, path, &output, field.node),
-                Some(mask) if mask.kind == "null" => null(&output, field.node),
+                None => plain(source, path, output, field.node),
+                Some(mask) if mask.kind == "null" => null(output, field.node),
                 Some(plan) => {
                     let is_int = matches!(source.nodes[path.leaf], Node::Int);
                     let logical = source.logical[path.leaf].as_deref();
                     Mask::compile(plan, kind_of(source, path.leaf), logical, is_int)
-                        .and_then(|mask| masked(source, path, mask, &output, field.node))
+                        .and_then(|mask| masked(source, path, mask, output, field.node))
                 }
             };
             projection.add(part.map_err(|found| format!("field `{}`: {found}", selected.name))?);
@@ -66,6 +70,27 @@ impl Projection {
             (Some(Part::Constant(bytes)), Part::Constant(more)) => bytes.extend_from_slice(&more),
             (_, part) => self.parts.push(part),
         }
+    }
+
+    /// Refuses a record that does not begin as every event does, down to the region.
+    pub fn check_envelope(&self) -> Result<(), String> {
+        check_envelope(&self.output).map_err(|error| format!("what is delivered is no event: {error}"))
+    }
+
+    /// The types of what is delivered from the region on, for a fingerprint.
+    pub fn tail_types(select: &SelectPlan) -> impl Iterator<Item = String> {
+        select.fields.iter().skip(REGION).map(|field| format!("{} {}", field.name, field.avro))
+    }
+
+    /// Where in a delivered event the status begins and ends, and where the region begins.
+    #[must_use]
+    pub fn tail(&self, payload: &[u8]) -> (usize, usize, usize) {
+        let fields = self.output.fields(self.output.root);
+        let mut starts = [0; REGION + 1];
+        for index in 0..REGION {
+            starts[index + 1] = end_of(&self.output, fields[index].node, payload, starts[index]);
+        }
+        (starts[STATUS], starts[STATUS + 1], starts[REGION])
     }
 
     /// Appends the delivered record.

@@ -5,7 +5,8 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 
-use crate::batch::{Outcome, Output};
+use crate::account::Totals;
+use crate::batch::{Key, Outcome, Output, Wait};
 use crate::kernel::{Kernel as Core, LATENCY_BOUNDS_MS};
 use crate::mask::TokenKey;
 use crate::messages::{Batch, Getters};
@@ -54,6 +55,23 @@ struct Step {
     blocked: Py<PyList>,
 }
 
+impl Step {
+    fn new<'py>(
+        py: Python<'py>,
+        core: &Core,
+        outcome: &mut Outcome,
+        batch: &Batch<'py>,
+        count: usize,
+    ) -> PyResult<Self> {
+        Ok(Self {
+            count,
+            outputs: outputs(py, core, outcome, batch)?.unbind(),
+            dead: dead(py, outcome)?.unbind(),
+            blocked: blocked(py, outcome)?.unbind(),
+        })
+    }
+}
+
 /// Where the records of one Kafka topic of one slice went for one feed.
 #[pyclass(frozen, get_all, module = "gebus_kernel")]
 struct Account {
@@ -62,29 +80,54 @@ struct Account {
     topic: String,
     feed: String,
     taken: u64,
+    more: u64,
     delivered: u64,
     filtered: u64,
     duplicate: u64,
     withheld: u64,
     dead: u64,
+    waiting: u64,
+}
+
+impl Account {
+    fn new(lane: &str, slice: u32, topic: &str, feed: &str, totals: Totals) -> Self {
+        let Totals { taken, more, delivered, filtered, duplicate, withheld, dead, waiting } = totals;
+        let [lane, topic, feed] = [lane, topic, feed].map(str::to_owned);
+        Self {
+            lane,
+            slice,
+            topic,
+            feed,
+            taken,
+            more,
+            delivered,
+            filtered,
+            duplicate,
+            withheld,
+            dead,
+            waiting,
+        }
+    }
 }
 
 #[pymethods]
 impl Account {
     fn __repr__(&self) -> String {
         format!(
-            "Account(lane={:?}, slice={}, topic={:?}, feed={:?}, taken={}, delivered={}, filtered={}, duplicate={}, \
-             withheld={}, dead={})",
+            "Account(lane={:?}, slice={}, topic={:?}, feed={:?}, taken={}, more={}, delivered={}, filtered={}, \
+             duplicate={}, withheld={}, dead={}, waiting={})",
             self.lane,
             self.slice,
             self.topic,
             self.feed,
             self.taken,
+            self.more,
             self.delivered,
             self.filtered,
             self.duplicate,
             self.withheld,
-            self.dead
+            self.dead,
+            self.waiting
         )
     }
 }
@@ -124,8 +167,7 @@ impl Kernel {
     }
 
     fn set_feed_schema(&mut self, feed: &str, schema_id: u32) -> PyResult<()> {
-        self.core.feed(feed).map_err(refused)?.schema_id = Some(schema_id);
-        Ok(())
+        self.core.set_schema(feed, schema_id).map_err(refused)
     }
 
     fn set_token_key(&mut self, feed: &str, key: &[u8]) -> PyResult<()> {
@@ -154,13 +196,24 @@ impl Kernel {
         let Self { core, outcome, .. } = self;
         outcome.clear();
         py.detach(|| core.step(&records, outcome));
-        let count = records.len();
-        Ok(Step {
-            count,
-            outputs: outputs(py, core, outcome, &batch)?.unbind(),
-            dead: dead(py, outcome)?.unbind(),
-            blocked: blocked(py, outcome)?.unbind(),
-        })
+        Step::new(py, core, outcome, &batch, records.len())
+    }
+
+    fn tick(&mut self, py: Python<'_>, lane: &str, slice: u32, clock_ms: i64) -> PyResult<Step> {
+        self.core.check_ready().map_err(refused)?;
+        let Self { core, outcome, .. } = self;
+        outcome.clear();
+        py.detach(|| core.tick(lane, slice, clock_ms, outcome)).map_err(refused)?;
+        Step::new(py, core, outcome, &Batch::default(), 0)
+    }
+
+    fn dump<'py>(&self, py: Python<'py>, lane: &str, slice: u32) -> PyResult<Bound<'py, PyList>> {
+        let records = py.detach(|| self.core.dump(lane, slice)).map_err(refused)?;
+        let list = PyList::empty(py);
+        for (key, value) in records {
+            list.append((PyBytes::new(py, &key), PyBytes::new(py, &value)))?;
+        }
+        Ok(list)
     }
 
     fn state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
@@ -188,25 +241,18 @@ impl Kernel {
 
     fn accounts(&self) -> Vec<Account> {
         let mut accounts = Vec::new();
+        let sources = self.core.sources();
         for (number, lane) in self.core.lanes().iter().enumerate() {
             for (slice, state) in self.core.slices(number) {
-                for (topic, account) in lane.source.topics.iter().zip(&state.accounts) {
-                    let source = ("", account.source(false));
-                    let feeds = lane.feeds.iter().enumerate();
-                    let feeds =
-                        feeds.map(|(id, feed)| (feed.name.as_str(), account.feed(id, feed.group, false)));
-                    accounts.extend(std::iter::once(source).chain(feeds).map(|(feed, totals)| Account {
-                        lane: lane.name.clone(),
-                        slice,
-                        topic: topic.name.clone(),
-                        feed: feed.to_owned(),
-                        taken: totals.taken,
-                        delivered: totals.delivered,
-                        filtered: totals.filtered,
-                        duplicate: totals.duplicate,
-                        withheld: totals.withheld,
-                        dead: totals.dead,
-                    }));
+                for (account, (port, topic)) in state.accounts.iter().zip(lane.topics(sources)) {
+                    let topic = &sources[port.source].topics[topic].name;
+                    let feeds = port.members.iter().map(|(feed, group)| {
+                        (lane.feeds[*feed].name.as_str(), account.feed(*feed, *group, false))
+                    });
+                    let rows = std::iter::once(("", account.source(false))).chain(feeds);
+                    accounts.extend(
+                        rows.map(|(feed, totals)| Account::new(&lane.name, slice, topic, feed, totals)),
+                    );
                 }
             }
         }
@@ -214,21 +260,21 @@ impl Kernel {
     }
 
     fn state_size(&self) -> Vec<(&str, u32, &str, usize, usize)> {
-        let mut sizes = Vec::new();
+        let mut rows = Vec::new();
         for (number, lane) in self.core.lanes().iter().enumerate() {
             for (slice, state) in self.core.slices(number) {
-                let tables = lane.tables.iter().zip(&state.seen);
-                sizes.extend(tables.map(|(table, seen)| {
-                    (lane.name.as_str(), slice, table.name.as_str(), seen.len(), seen.bytes())
-                }));
+                let of_slice = state.sizes(lane);
+                rows.extend(
+                    of_slice.map(|(name, entries, bytes)| (lane.name.as_str(), slice, name, entries, bytes)),
+                );
             }
         }
-        sizes
+        rows
     }
 }
 
-/// The deliveries, by feed topic: lists of dicts as confluent-kafka's `produce_batch` takes them. A dict's key is the
-/// very object that the message gave.
+/// What goes out, by topic: lists of dicts as confluent-kafka's `produce_batch` takes them. A dict's key is the very
+/// object that the message gave, where the key is the message's.
 fn outputs<'py>(
     py: Python<'py>,
     core: &Core,
@@ -236,33 +282,35 @@ fn outputs<'py>(
     batch: &Batch<'py>,
 ) -> PyResult<Bound<'py, PyList>> {
     let topics = PyList::empty(py);
-    // The sort is stable: a feed's records stay in the order of the batch.
-    outcome.outputs.sort_by_key(|output| (output.lane, output.feed));
-    for of_feed in outcome.outputs.chunk_by(|a, b| (a.lane, a.feed) == (b.lane, b.feed)) {
+    // The sort is stable: a topic's records stay in the order of the batch.
+    outcome.outputs.sort_by_key(|output| (output.lane, output.target));
+    for of_topic in outcome.outputs.chunk_by(|a, b| (a.lane, a.target) == (b.lane, b.target)) {
         let list = PyList::empty(py);
-        for output in of_feed {
-            list.append(delivery(
-                py,
-                outcome.arena.get(output.start..output.end).unwrap_or_default(),
-                output,
-                batch,
-            )?)?;
+        for output in of_topic {
+            list.append(delivery(py, &outcome.arena, output, batch)?)?;
         }
-        let Output { lane, feed, .. } = of_feed[0];
-        topics.append((PyString::new(py, &core.lanes()[lane].feeds[feed].topic), list))?;
+        let Output { lane, target, .. } = of_topic[0];
+        topics.append((PyString::new(py, core.lanes()[lane].topic(target)), list))?;
     }
     Ok(topics)
 }
 
 fn delivery<'py>(
     py: Python<'py>,
-    bytes: &[u8],
+    arena: &[u8],
     output: &Output,
     batch: &Batch<'py>,
 ) -> PyResult<Bound<'py, PyDict>> {
+    let bytes = |start, end| PyBytes::new(py, arena.get(start..end).unwrap_or_default());
     let dict = PyDict::new(py);
-    dict.set_item(intern!(py, "value"), PyBytes::new(py, bytes))?;
-    dict.set_item(intern!(py, "key"), batch.key(output.record))?;
+    dict.set_item(intern!(py, "value"), bytes(output.start, output.end))?;
+    match output.key {
+        Key::Message(record) => dict.set_item(intern!(py, "key"), batch.key(record))?,
+        Key::Text(start, end) => dict.set_item(intern!(py, "key"), bytes(start, end))?,
+    }
+    if let Some(partition) = output.partition {
+        dict.set_item(intern!(py, "partition"), partition)?;
+    }
     Ok(dict)
 }
 
@@ -278,11 +326,12 @@ fn dead<'py>(py: Python<'py>, outcome: &mut Outcome) -> PyResult<Bound<'py, PyLi
 fn blocked<'py>(py: Python<'py>, outcome: &Outcome) -> PyResult<Bound<'py, PyList>> {
     let list = PyList::empty(py);
     for blocked in &outcome.blocked {
-        let reason = if blocked.schema_id.is_some() { "unknown_schema" } else { "dead_letter_limit" };
-        list.append(Bound::new(
-            py,
-            Blocked { index: blocked.record, reason, schema_id: blocked.schema_id },
-        )?)?;
+        let (reason, schema_id) = match blocked.wait {
+            Wait::Schema(id) => ("unknown_schema", Some(id)),
+            Wait::People => ("dead_letter_limit", None),
+            Wait::Room => ("batch_full", None),
+        };
+        list.append(Bound::new(py, Blocked { index: blocked.record, reason, schema_id })?)?;
     }
     Ok(list)
 }

@@ -12,7 +12,7 @@ const MOST_LABEL: i64 = u8::MAX as i64;
 const ROOM_BEFORE: i64 = 64;
 
 /// The version of the delta's bytes; a reader that does not know it must not guess.
-pub const DELTA_VERSION: u8 = 1;
+pub const DELTA_VERSION: u8 = 2;
 /// Keys in one delta: 16 bytes each, so that one stays below 512 KiB with its head.
 const MOST_KEYS: usize = 32_000;
 
@@ -115,13 +115,22 @@ impl Seen {
     }
 
     /// The keys of the open transaction as records for the log:
-    /// version, table name, length of a generation, then for each generation its number, a count and the keys.
+    /// version, table name, fingerprint, length of a generation, then for each generation its number, a count and the
+    /// keys.
     #[must_use]
-    pub fn deltas(&self, table: &str) -> Vec<Vec<u8>> {
-        self.pending.chunks(MOST_KEYS).map(|keys| self.delta(table, keys)).collect()
+    pub fn deltas(&self, table: &str, fingerprint: u64) -> Vec<Vec<u8>> {
+        self.pending.chunks(MOST_KEYS).map(|keys| self.delta(table, fingerprint, keys)).collect()
     }
 
-    fn delta(&self, table: &str, keys: &[(u128, i64)]) -> Vec<u8> {
+    /// All keys, as deltas from which `restore` makes the same again.
+    #[must_use]
+    pub fn dump(&self, table: &str, fingerprint: u64) -> Vec<Vec<u8>> {
+        let near = self.table.entries().map(|(key, label)| (key, self.base + i64::from(label)));
+        let all: Vec<(u128, i64)> = near.chain(self.far.iter().copied()).collect();
+        all.chunks(MOST_KEYS).map(|keys| self.delta(table, fingerprint, keys)).collect()
+    }
+
+    fn delta(&self, table: &str, fingerprint: u64, keys: &[(u128, i64)]) -> Vec<u8> {
         let mut generations: BTreeMap<i64, Vec<u128>> = BTreeMap::new();
         for (key, generation) in keys {
             generations.entry(*generation).or_default().push(*key);
@@ -130,6 +139,7 @@ impl Seen {
         out.push(DELTA_VERSION);
         out.extend_from_slice(&(table.len() as u16).to_le_bytes());
         out.extend_from_slice(table.as_bytes());
+        out.extend_from_slice(&fingerprint.to_le_bytes());
         out.extend_from_slice(&self.generation_ms.to_le_bytes());
         for (generation, keys) in generations {
             out.extend_from_slice(&generation.to_le_bytes());
@@ -158,6 +168,8 @@ impl Seen {
 /// A delta as it was read from the log, checked.
 pub struct Delta<'a> {
     pub table: &'a str,
+    /// Of what the keys mean. The first version did not write it.
+    pub fingerprint: Option<u64>,
     generation_ms: i64,
     generations: Vec<(i64, &'a [u8])>,
 }
@@ -165,22 +177,28 @@ pub struct Delta<'a> {
 impl<'a> Delta<'a> {
     pub fn parse(bytes: &'a [u8]) -> Result<Self, String> {
         let (version, rest) = bytes.split_first().ok_or("the delta is empty")?;
-        if *version != DELTA_VERSION {
+        if !(1..=DELTA_VERSION).contains(version) {
             return Err(format!(
                 "the delta is of format version {version}, this kernel reads {DELTA_VERSION}; \
                  run the version of gebus-kernel that wrote it, or a later one"
             ));
         }
-        Self::parse_content(rest).ok_or_else(|| {
+        Self::parse_content(rest, *version > 1).ok_or_else(|| {
             "the delta is damaged: its lengths do not add up; restore the state topic from a replica"
                 .to_owned()
         })
     }
 
-    fn parse_content(rest: &'a [u8]) -> Option<Self> {
+    fn parse_content(rest: &'a [u8], fingerprinted: bool) -> Option<Self> {
         let (length, rest) = rest.split_first_chunk::<2>()?;
         let (name, rest) = rest.split_at_checked(u16::from_le_bytes(*length).into())?;
         let table = std::str::from_utf8(name).ok()?;
+        let (fingerprint, rest) = if fingerprinted {
+            let (bytes, rest) = rest.split_first_chunk::<8>()?;
+            (Some(u64::from_le_bytes(*bytes)), rest)
+        } else {
+            (None, rest)
+        };
         let (length, mut rest) = rest.split_first_chunk::<8>()?;
         let generation_ms = i64::from_le_bytes(*length);
         let mut generations = Vec::new();
@@ -192,7 +210,7 @@ impl<'a> Delta<'a> {
             generations.push((i64::from_le_bytes(*number), keys));
             rest = after;
         }
-        (generation_ms > 0).then_some(Self { table, generation_ms, generations })
+        (generation_ms > 0).then_some(Self { table, fingerprint, generation_ms, generations })
     }
 }
 

@@ -14,7 +14,7 @@ use crate::walk::{MOST_BYTES, Walker};
 use crate::wire::Reason;
 
 /// The bytes before the Avro: a zero, then the schema's id.
-const HEADER: usize = 5;
+pub const HEADER: usize = 5;
 
 /// One Kafka topic of the source, and the party that owns it.
 #[derive(Debug)]
@@ -33,6 +33,8 @@ enum Known {
 pub struct Source {
     pub name: String,
     pub topics: Vec<Topic>,
+    /// Written by a lane, which checked its records: they are walked again, and believed.
+    pub internal: bool,
     pub schema: Schema,
     pub rules: Rules,
     pub ceiling: Ceiling,
@@ -69,6 +71,7 @@ impl Source {
         Ok(Self {
             name: plan.name.clone(),
             topics: topics.collect(),
+            internal: plan.internal,
             schema,
             rules,
             ceiling: Ceiling::new(plan.in_a_row, plan.ratio),
@@ -87,6 +90,12 @@ impl Source {
 
     pub fn refuse_schema(&mut self, id: u32, reason: String) {
         self.known.insert(id, Known::Refused(reason));
+    }
+
+    /// Whether the record stands under the key that its entity left.
+    #[must_use]
+    pub fn moved(&self, fields: &Fields<'_>, key: Option<&[u8]>) -> bool {
+        self.internal && !key.is_some_and(|key| self.rules.key.is(key, fields))
     }
 
     /// Walks and checks one record. Afterwards the scratch holds where its fields are, and the answer is the bytes
@@ -129,6 +138,9 @@ impl Source {
             body = rewritten;
         }
         let fields = Fields { body, offsets };
+        if self.internal {
+            return Ok(fields);
+        }
         self.rules.check(&fields, arrival).map_err(|(reason, place)| Stop::Dead {
             reason: reason.name().to_owned(),
             detail: self.rules.detail(reason, &fields, arrival),

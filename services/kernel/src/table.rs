@@ -69,6 +69,13 @@ impl Table {
         }
     }
 
+    /// All pairs, in no order that means anything.
+    pub fn entries(&self) -> impl Iterator<Item = (u128, u8)> {
+        let pairs = self.shards.iter().flat_map(|shard| shard.keys.iter().zip(&shard.labels));
+        // What `place` masks, it masks back.
+        pairs.filter(|(key, _)| **key != FREE).map(|(key, label)| (self.place(*key), *label))
+    }
+
     /// Gives each entry the label that `relabel` returns, drops those for which it returns None, says how many.
     pub fn relabel(&mut self, relabel: impl Fn(u8) -> Option<u8>) -> usize {
         let dropped = self.shards.iter_mut().map(|shard| shard.relabel(&relabel)).sum();

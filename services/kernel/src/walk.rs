@@ -186,12 +186,19 @@ fn deeper(depth: u32) -> Result<u32, Reason> {
 /// The end of the value that starts at `position` of a record that has been walked.
 #[must_use]
 pub fn end_of(schema: &Schema, node: NodeId, body: &[u8], position: usize) -> usize {
-    let mut walker = Walker::trusted(body, position);
+    let mut end = position;
+    let walked = match &schema.nodes[node] {
+        Node::String | Node::Bytes => read_span(body, &mut end).map(drop),
+        Node::Int | Node::Long => read_long(body, &mut end).map(drop),
+        _ => {
+            let mut walker = Walker::trusted(body, position);
+            let result = walker.value(schema, node, 0);
+            end = walker.position;
+            result
+        }
+    };
     // A value that was walked cannot fail; were it to, an empty range copies nothing.
-    match walker.value(schema, node, 0) {
-        Ok(()) => walker.position,
-        Err(_) => position,
-    }
+    if walked.is_ok() { end } else { position }
 }
 
 #[cfg(test)]

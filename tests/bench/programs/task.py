@@ -21,10 +21,11 @@ class Task:
     username: str
     password: str
     group: str
-    source: str
+    sources: list[str]
     output: str
     events: int
-    schema: dict[str, Any]
+    schemas: list[dict[str, Any]]
+    feed_schema: dict[str, Any]
     feed_schema_id: int
     state: str
     report: str
@@ -33,6 +34,10 @@ class Task:
     @classmethod
     def read(cls, path: str) -> Task:
         return cls(**json.loads(Path(path).read_text("utf-8")))
+
+    @property
+    def source(self) -> str:
+        return self.sources[0]
 
     def librdkafka(self) -> dict[str, Any]:
         return {
@@ -49,7 +54,7 @@ class Work:
     """The part of W1 that is the same for every Python peer: decode, keep dear masks, blank two fields, encode."""
 
     def __init__(self, task: Task) -> None:
-        self._schema = fastavro.parse_schema(task.schema)
+        self._schema = fastavro.parse_schema(task.schemas[0])
         self._header = b"\0" + struct.pack(">I", task.feed_schema_id)
         self._task = task
         self._taken = 0

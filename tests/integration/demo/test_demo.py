@@ -46,14 +46,14 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def test_every_check_holds_and_what_was_invented_is_said(result: dict[str, Any]) -> None:
     assert result["holds"] is True
     assert [check for check in result["checks"] if not check["holds"]] == []
-    assert len(result["invented"]) == 11
+    assert len(result["invented"]) == 22
     assert result["home"] is None
 
 
 def test_what_went_in_is_what_the_lanes_took(result: dict[str, Any]) -> None:
     assert len({topic["topic"].rpartition(".")[2] for topic in result["topics"]}) >= 5
     for topic in result["topics"]:
-        assert topic["sent"] >= 200
+        assert topic["sent"] >= 190
         assert topic["lane"]["taken"] == topic["sent"] + topic["planted"]
         assert topic["lane"]["dead"] == topic["planted"] == sum(topic["reasons"].values())
     assert {reason for topic in result["topics"] for reason in topic["reasons"]} == PLANTED
@@ -67,12 +67,31 @@ def test_every_feed_adds_up_by_hand_and_by_the_lane(result: dict[str, Any]) -> N
     assert len(result["feeds"]) >= 8
     for feed in result["feeds"]:
         lane = feed["lane"]
-        parts = ("delivered", "filtered", "duplicate", "withheld", "dead")
-        assert lane["taken"] == sum(lane[part] for part in parts)
-        assert lane["taken"] in taken.values()
+        parts = ("delivered", "filtered", "duplicate", "withheld", "dead", "waiting")
+        assert lane["taken"] + lane["more"] == sum(lane[part] for part in parts)
         assert feed["received"] == lane["delivered"] > 0
-        assert feed["expected"] == lane
         assert lane["duplicate"] > 0
+        if feed["in_the_end"] is None:
+            assert lane["taken"] in taken.values()
+            assert feed["expected"] == lane
+            assert lane["more"] == lane["waiting"] == 0
+
+
+def test_joined_and_reconciled_feeds_hold_what_stands(result: dict[str, Any]) -> None:
+    related = {feed["feed"]: feed for feed in result["feeds"] if feed["in_the_end"] is not None}
+    assert len(related) == 8
+    for feed in related.values():
+        assert 0 < feed["in_the_end"] < feed["received"]
+    assert result["reconciled"] is None
+
+
+def test_who_travelled_with_a_case_is_told_and_untold(result: dict[str, Any]) -> None:
+    assert [contact["why"] for contact in result["contacts"]] == [
+        "the case came last",
+        "the passenger came last",
+        "the case was taken back",
+    ]
+    assert all(contact["latency_ms"] > 0 for contact in result["contacts"])
 
 
 def test_everything_forbidden_was_refused(result: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from zlib import crc32
 
 import pytest
 from tests.conftest import RunningStack
+from tests.integration.lanes.joined import JoinBed, write_joined_catalogue
 from tests.integration.lanes.kit import Bed, write_catalogue
 
 
@@ -33,3 +34,24 @@ def make_bed(stack: RunningStack, tmp_path: Path, request: pytest.FixtureRequest
 @pytest.fixture
 def bed(make_bed: Callable[..., Bed]) -> Bed:
     return make_bed()
+
+
+@pytest.fixture
+def make_join_bed(
+    stack: RunningStack, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Callable[..., JoinBed]]:
+    """Two contracts named after the test and a feed that joins them, applied."""
+    made: list[JoinBed] = []
+
+    def make(**join: str) -> JoinBed:
+        domain = f"j{crc32(request.node.nodeid.encode())}"
+        root = tmp_path / "schemas"
+        write_joined_catalogue(root, domain, join=join)
+        bed = JoinBed(stack, root, domain)
+        bed.apply()
+        made.append(bed)
+        return bed
+
+    yield make
+    for bed in made:
+        bed.close()

@@ -123,7 +123,7 @@ class Bed:
     @cached_property
     def encoder(self) -> Encoder:
         with self.stack.registry() as registry:
-            return Encoder(self.plan.source.schema, registry.latest(f"{self.contract}-value").id)
+            return Encoder(self.plan.inputs[0].schema, registry.latest(f"{self.contract}-value").id)
 
     @contextmanager
     def publisher(self, party: str = "dxy") -> Iterator[KafkaProducer]:
@@ -198,10 +198,10 @@ class Bed:
             yield running
 
     @contextmanager
-    def worker(self, slot: int = 0, **environment: str) -> Iterator[Running]:
+    def worker(self, slot: int = 0, options: Sequence[str] = (), **environment: str) -> Iterator[Running]:
         """One worker process without a supervisor."""
         port = free_ports(1)
-        command = [sys.executable, "-m", "gebus.lanes", "--slot", str(slot), "--catalogue", str(self.root)]
+        command = [sys.executable, "-m", "gebus.lanes", "--slot", str(slot), "--catalogue", str(self.root), *options]
         with _running([*command, "--metrics-port", str(port)], {**self.env, **environment}, port) as running:
             yield running
 

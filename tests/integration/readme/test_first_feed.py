@@ -62,6 +62,13 @@ def test_what_needs_no_broker_does_what_the_readme_says(project: Path, name: str
         assert re.search(r"phone\s+stock.pharmacist_phone\s+keyed token", said)
 
 
+def test_the_join_that_it_shows_is_that_of_the_catalogue() -> None:
+    (shown,) = re.findall(r"^```yaml\n(.*?)^```$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    feed = (ROOT / "schemas/feeds/hanglv/contact-notices.yaml").read_text("utf-8").splitlines()
+    assert set(shown.splitlines()) <= set(feed)
+    assert "  - join:" in shown
+
+
 @pytest.fixture
 def lanes(stack: RunningStack, project: Path) -> Iterator[None]:
     """`gebus run lanes` of the README, in the background as there."""

@@ -139,11 +139,15 @@ def test_from_first_up_to_a_fresh_start(place: Place) -> None:
     with pytest.raises(StackError, match="no stack in"):
         Connection.load(ADMIN, place.home)
 
+    snapshot = place.home / "state" / "a.lane" / "0.snapshot"
+    snapshot.parent.mkdir(parents=True)
+    snapshot.write_bytes(b"of a log that will be gone")
     fresh = place.gebus("up", "--fresh")
     assert fresh.returncode == 0, fresh.stderr
     assert secrets.read(ADMIN) != password
     with Admin(Connection.load(ADMIN, place.home)) as admin:
         assert admin.topics() == {}
+    assert not snapshot.exists()
     with Registry(Connection.load(ADMIN, place.home)) as registry:
         assert registry.subjects() == []
 

@@ -7,6 +7,7 @@ import io
 import json
 import time
 import uuid
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 
 from gebus.catalogue import EventValidator, load
 from gebus.catalogue.avro_values import WrongValue, compile_check
+from gebus.model.catalogue import CodeEntry, CodeList
 from gebus.model.errors import EventRefused
 
 TINY = Path(__file__).parent / "tiny"
@@ -241,3 +243,95 @@ def test_ten_thousand_events_are_checked_in_a_second(validator: EventValidator) 
     for _ in range(10_000):
         validator.check(EVENT)
     assert time.perf_counter() - begin < 1.5
+
+
+def test_a_code_with_a_wrong_check_character_is_refused_and_a_sensitive_one_not_shown() -> None:
+    catalogue = load(Path(__file__).parents[3] / "schemas")
+    topic = "market.merchant"
+    example = catalogue.root / "examples" / topic / "examples.jsonl"
+    event = json.loads(example.read_text(encoding="utf-8").splitlines()[0])
+    schema = catalogue.events[topic]
+    sensitive = replace(
+        schema, fields=tuple(replace(one, level=3) if one.name == "uscc" else one for one in schema.fields)
+    )
+    good = EventValidator(catalogue.topics[topic], schema, catalogue.codes)
+    good.check(event)
+    slip = event | {"uscc": event["uscc"][:-1] + "0"}
+    for validator, found in (
+        (good, r"uscc: '91110105MA00008830', wrong in character 18, the check character: 0, where the others give X"),
+        (
+            EventValidator(catalogue.topics[topic], sensitive, catalogue.codes),
+            r"uscc: a USCC, 91110105\*{10}, wrong in character 18",
+        ),
+    ):
+        with pytest.raises(EventRefused, match=found):
+            validator.check(slip)
+
+
+def identified(kind: str, level: int = 1, lists: dict[str, Any] | None = None) -> EventValidator:
+    """A validator whose `shop` of each offer is an identifier of that kind."""
+    catalogue = load(TINY)
+    topic = "market.price_report"
+    known = catalogue.events[topic]
+    schema = copy.deepcopy(dict(known.avro))
+    offers = next(field for field in schema["fields"] if field["name"] == "offers")
+    offers["type"]["items"]["fields"][0]["identifier"] = kind
+    next(field for field in schema["fields"] if field["name"] == "goods").pop("codes")  # they hold on fewer days
+    fields = tuple(replace(field, level=level) if field.name == "offers" else field for field in known.fields)
+    parsed = replace(known, avro=schema, fields=fields)
+    return EventValidator(catalogue.topics[topic], parsed, {**catalogue.codes, **(lists or {})})
+
+
+def offering(shop: str, occurred_at: datetime) -> dict[str, Any]:
+    return {**EVENT, "occurred_at": occurred_at, "offers": [{"shop": shop, "quantity": None}]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "good", "bad", "says"),
+    [
+        ("citizen-id", "11010519491231002X", "110105194912310021", "11****************, wrong in character 18"),
+        ("phone", "+8613800000042", "+8615400000042", "+86154******42, wrong in characters 4 to 6, the segment"),
+        ("plate", "鄂A12345", "鄂A1234O", "鄂A*****, wrong in character 7"),
+        ("division", "420106007", "420199", "'420199', wrong in characters 1 to 6, the county: 420199, which never"),
+        ("uscc", "91350100M000100Y43", "110105194912310021", "a USCC, 11****************, wrong in character 18"),
+        ("uscc", "91350100M000100Y43", "11010519491231002x", "a USCC, 11****************, wrong in character 18"),
+    ],
+)
+def test_an_identifier_within_a_record_is_checked_and_one_of_a_person_only_shown_as_its_mask(
+    kind: str, good: str, bad: str, says: str
+) -> None:
+    day = datetime(2020, 2, 1, tzinfo=UTC)
+    identified(kind).check(offering(good, day))
+    with pytest.raises(EventRefused) as caught:
+        identified(kind).check(offering(bad, day))
+    assert caught.value.path == "offers[0].shop"
+    assert says in caught.value.found
+    with pytest.raises(EventRefused) as caught:
+        identified(kind, level=3).check(offering(bad, day))
+    assert bad not in str(caught.value)
+
+
+def test_the_day_of_an_identifier_is_that_of_the_event_in_china() -> None:
+    born = identified("citizen-id")
+    child = "110105202002010025"
+    born.check(offering(child, datetime(2020, 1, 31, 16, 0, tzinfo=UTC)))
+    with pytest.raises(EventRefused, match="the birth date"):
+        born.check(offering(child, datetime(2020, 1, 31, 15, 59, tzinfo=UTC)))
+    for extreme in (-(2**63), 2**63 - 1):
+        with pytest.raises(EventRefused, match="from 1800-01-01 to"):
+            born.check({**offering(child[:6] + "20200230" + child[14:], EVENT["occurred_at"]), "occurred_at": extreme})
+
+
+def test_a_division_that_ended_is_refused_with_what_came_after_it() -> None:
+    division = identified("division")
+    division.check(offering("110103", datetime(2010, 6, 1, tzinfo=UTC)))
+    with pytest.raises(EventRefused, match="after it: 110101 东城区"):
+        division.check(offering("110103", datetime(2020, 6, 1, tzinfo=UTC)))
+
+
+def test_the_divisions_of_a_catalogue_take_the_place_of_the_built_in_ones() -> None:
+    own = CodeList("divisions", "invented", (CodeEntry("990101", None, None, {}),))
+    division = identified("division", lists={"divisions": own})
+    division.check(offering("990101", datetime(2020, 2, 1, tzinfo=UTC)))
+    with pytest.raises(EventRefused, match="110101, which never was one"):
+        division.check(offering("110101", datetime(2020, 2, 1, tzinfo=UTC)))

@@ -16,7 +16,7 @@ from gebus.cli._demo.verdict import Check, FeedAccount, TopicAccount, Verdict
 from gebus.lanes.accounts import Counts
 from gebus_connectors.sources.reading import Skipped
 
-COUNTS = Counts(7, 3, 0, 3, 0, 1)
+COUNTS = Counts(taken=7, delivered=3, duplicate=3, dead=1)
 
 
 def _result(*, kept: bool = False, found: str = "") -> Result:

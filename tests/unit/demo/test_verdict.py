@@ -62,9 +62,9 @@ class _Run:
         )
         counts = {
             "": Counts(taken=7, dead=1),
-            SEEN[0]: Counts(7, 3, 0, 3, 0, 1),
-            SEEN[1]: Counts(7, 0, 3, 3, 0, 1),
-            SEEN[2]: Counts(7, 3, 0, 3, 0, 1),
+            SEEN[0]: Counts(taken=7, delivered=3, duplicate=3, dead=1),
+            SEEN[1]: Counts(taken=7, filtered=3, duplicate=3, dead=1),
+            SEEN[2]: Counts(taken=7, delivered=3, duplicate=3, dead=1),
         }
         self.rows = {feed: Row(TOPIC, KAFKA_TOPIC, feed, each) for feed, each in counts.items()}
         self.letters = [_letter(b"v", "not_avro")]
@@ -93,14 +93,14 @@ def test_a_run_in_which_everything_is_right_holds(catalogue: Catalogue) -> None:
 def test_a_lost_record_is_found_though_the_lane_agrees(catalogue: Catalogue) -> None:
     run = _Run()
     lost = run.history.received[SEEN[0]].pop()
-    run.rows[SEEN[0]] = Row(TOPIC, KAFKA_TOPIC, SEEN[0], Counts(7, 2, 1, 3, 0, 1))
+    run.rows[SEEN[0]] = Row(TOPIC, KAFKA_TOPIC, SEEN[0], Counts(taken=7, delivered=2, filtered=1, duplicate=3, dead=1))
     assert f"missing: 1, as {lost['event_id']}" in run.broken(catalogue)
 
 
 def test_a_record_that_came_twice_is_found(catalogue: Catalogue) -> None:
     run = _Run()
     run.history.received[SEEN[0]].append(run.history.received[SEEN[0]][0])
-    run.rows[SEEN[0]] = Row(TOPIC, KAFKA_TOPIC, SEEN[0], Counts(7, 4, 0, 2, 0, 1))
+    run.rows[SEEN[0]] = Row(TOPIC, KAFKA_TOPIC, SEEN[0], Counts(taken=7, delivered=4, duplicate=2, dead=1))
     assert "twice: 1, as" in run.broken(catalogue)
 
 
@@ -131,7 +131,7 @@ def test_a_token_must_be_one() -> None:
 
 def test_counts_that_differ_are_found(catalogue: Catalogue) -> None:
     run = _Run()
-    run.rows[SEEN[0]] = Row(TOPIC, KAFKA_TOPIC, SEEN[0], Counts(7, 3, 0, 2, 0, 1))
+    run.rows[SEEN[0]] = Row(TOPIC, KAFKA_TOPIC, SEEN[0], Counts(taken=7, delivered=3, duplicate=2, dead=1))
     assert "the parts do not add up to the 7" in run.broken(catalogue)
     run = _Run()
     run.rows[""] = Row(TOPIC, KAFKA_TOPIC, "", Counts(taken=6, dead=1))
@@ -163,7 +163,9 @@ def test_a_feed_that_the_demo_does_not_know_is_still_added_up(catalogue: Catalog
     known = catalogue.feeds[SEEN[0]]
     added = known.model_copy(update={"feed": "another"})
     run = _Run()
-    run.rows["hubei-civil/another"] = Row(TOPIC, KAFKA_TOPIC, "hubei-civil/another", Counts(7, 1, 5, 0, 0, 1))
+    run.rows["hubei-civil/another"] = Row(
+        TOPIC, KAFKA_TOPIC, "hubei-civil/another", Counts(taken=7, delivered=1, filtered=5, dead=1)
+    )
     assert "1 were delivered, 0 received" in run.broken(replace(catalogue, feeds={added.id: added}))
 
 

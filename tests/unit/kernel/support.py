@@ -114,6 +114,7 @@ class Feed:
     steps: Sequence[Mapping[str, Any]] = ()
     fields: Sequence[Mapping[str, Any]] | None = None
     expires: int = NOW + 365 * DAY
+    follow: int | None = None
 
     def plan(self, source: Mapping[str, Any]) -> dict[str, Any]:
         fields = self.fields
@@ -125,7 +126,10 @@ class Feed:
             "name": self.name,
             "topic": topic,
             "grant_expires_ms": self.expires,
+            "source": 0,
+            "relation": None,
             "steps": list(self.steps),
+            "follow_ms": self.follow,
             "select": select,
         }
 
@@ -171,10 +175,14 @@ class Lane:
     future: int = 3_600_000
     in_a_row: int = 1000
     ratio: float = 1.0
+    ordered: bool = False
+    rekeys: Sequence[Mapping[str, Any]] = ()
 
     def json(self) -> str:
         source = {
             "name": "market.price_report",
+            "contract": "market.price_report",
+            "internal": False,
             "topics": dict(self.topics),
             "schema": dict(self.source),
             "key": list(self.key),
@@ -187,8 +195,10 @@ class Lane:
         plan = {
             "lane": "market.price_report",
             "partitions": 4,
-            "source": source,
+            "ordered": self.ordered,
+            "sources": [source],
             "tables": list(self.tables),
+            "rekeys": list(self.rekeys),
             "feeds": feeds,
         }
         return json.dumps(plan)
@@ -200,12 +210,14 @@ class Lane:
         for number, feed in enumerate(self.feeds):
             kernel.set_feed_schema(feed.name, 100 + number)
             kernel.set_token_key(feed.name, f"secret of {feed.name}".encode())
+        for rekey in self.rekeys:
+            kernel.set_feed_schema(rekey["name"], 200)
         for slice_number in slices or (0,):
             kernel.open("market.price_report", slice_number)
         return kernel
 
 
-SEEN = {"name": "event_id.14d", "key": ["event_id"], "window_ms": 14 * DAY}
+SEEN = {"name": "event_id.14d", "source": 0, "key": ["event_id"], "window_ms": 14 * DAY}
 
 
 def values(step: Step, topic: str = "feed.cdc.masks") -> list[bytes]:

@@ -85,7 +85,7 @@ def test_a_rollback_forgets_and_a_commit_keeps() -> None:
 
 
 def test_a_key_of_several_fields_is_no_concatenation() -> None:
-    table = {"name": "t", "key": ["category", "event_id"], "window_ms": WINDOW}
+    table = {"name": "t", "source": 0, "key": ["category", "event_id"], "window_ms": WINDOW}
     kernel = Lane([Feed(steps=[ONCE])], tables=[table]).kernel()
     first = message(event(event_id="bc", category="a"))
     second = message(event(event_id="c", category="ab"))
@@ -93,7 +93,7 @@ def test_a_key_of_several_fields_is_no_concatenation() -> None:
 
 
 def test_null_is_a_key_of_its_own_and_a_field_that_becomes_nullable_keeps_its_keys() -> None:
-    table = {"name": "t", "key": ["phone"], "window_ms": WINDOW}
+    table = {"name": "t", "source": 0, "key": ["phone"], "window_ms": WINDOW}
     strict = schema(*SCHEMA["fields"][8:10], {"name": "phone", "type": "string"})
     before = Lane([Feed(steps=[ONCE])], tables=[table], source=strict).kernel()
     assert len(values(before.step([message(event(1, phone="1"), strict)]))) == 1
@@ -118,7 +118,7 @@ def test_feeds_share_a_table_when_they_begin_with_it() -> None:
 
 def test_a_later_deduplicate_sees_only_what_its_feed_lets_through() -> None:
     dear = where(call("gt", name("price", "int"), const(2000)))
-    own = {"name": "cdc/masks.again", "key": ["category"], "window_ms": WINDOW}
+    own = {"name": "cdc/masks.again", "source": 0, "key": ["category"], "window_ms": WINDOW}
     later = {"kind": "deduplicate", "name": "again", "table": 0}
     kernel = Lane([Feed(steps=[dear, later])], tables=[own]).kernel()
     cheap, first, second = message(event(1, price=1)), message(event(2)), message(event(3))
@@ -176,10 +176,10 @@ def test_what_the_plan_no_longer_has_is_passed_over() -> None:
     [
         (b"else", b"x", "neither `account` nor `table/...`"),
         (b"table/t", b"", "the delta is empty"),
-        (b"table/t", b"\x09abc", "format version 9, this kernel reads 1"),
+        (b"table/t", b"\x09abc", "format version 9, this kernel reads 2"),
         (b"table/t", b"\x01\xff\xff", "the delta is damaged"),
         (b"account", b"{", "the account is damaged"),
-        (b"account", b'{"version": 9, "topics": {}}', "format version 9, this kernel reads 1"),
+        (b"account", b'{"version": 9, "topics": {}}', "format version 9, this kernel reads 2"),
     ],
 )
 def test_a_state_record_that_is_not_ours_is_refused_with_what_to_do(key: bytes, value: bytes, found: str) -> None:

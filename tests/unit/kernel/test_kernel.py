@@ -135,12 +135,12 @@ def test_each_mistake_is_told(method: str, arguments: tuple[Any, ...], found: st
 
 
 def changed_plan(**changes: Any) -> str:
-    plan: dict[str, Any] = json.loads(Lane([Feed(steps=[ONCE])], tables=[SEEN]).json())
+    plan: Any = json.loads(Lane([Feed(steps=[ONCE])], tables=[SEEN]).json())
     for path, value in changes.items():
         *outer, last = path.split("__")
-        part = plan
+        part: Any = plan
         for step in outer:
-            part = part[step]
+            part = part[int(step) if step.isdigit() else step]
         part[last] = value
     return json.dumps(plan)
 
@@ -153,19 +153,22 @@ LATER = [where(call("gt", name("price", "int"), const(0))), ONCE]
     [
         (["{"], "lane plan: EOF"),
         ([changed_plan(colour="red")], "lane plan: unknown field `colour`"),
-        ([changed_plan(source__key=[])], "source market.price_report: the source has no key"),
-        ([changed_plan(source__key=["nowhere"])], "the key field `nowhere` is not in the schema"),
-        ([changed_plan(source__key=["phone"])], "the key field `phone` is neither a string nor an integer"),
-        ([changed_plan(source__schema={"type": "record", "name": "R", "fields": []})], "not the envelope's `event_id`"),
+        ([changed_plan(sources__0__key=[])], "source market.price_report: the source has no key"),
+        ([changed_plan(sources__0__key=["nowhere"])], "the key field `nowhere` is not in the schema"),
+        ([changed_plan(sources__0__key=["phone"])], "the key field `phone` is neither a string nor an integer"),
         (
-            [changed_plan(source__schema=SCHEMA | {"aliases": ["Old"]})],
+            [changed_plan(sources__0__schema={"type": "record", "name": "R", "fields": []})],
+            "not the envelope's `event_id`",
+        ),
+        (
+            [changed_plan(sources__0__schema=SCHEMA | {"aliases": ["Old"]})],
             "the schema has aliases, which are not supported",
         ),
         ([changed_plan(tables=[])], "feed cdc/masks: step once: there is no table 0; the plan has 0"),
         ([changed_plan(tables=[SEEN, SEEN])], "table event_id.14d: the name is there twice"),
         ([changed_plan(tables=[SEEN | {"window_ms": 0}])], "table event_id.14d: the window is at least 1 ms long"),
         ([changed_plan(tables=[SEEN | {"key": []}])], "table event_id.14d: the key is empty"),
-        ([Lane().json(), Lane().json()], "lane market.price_report: the lane or its source is there twice"),
+        ([Lane().json(), Lane().json()], "lane market.price_report: the lane is there twice"),
         ([Lane([Feed(), Feed()]).json()], "the feed cdc/masks is there twice"),
         ([Lane([Feed("a/b", LATER), Feed("c/d", LATER)], tables=[SEEN]).json()], "a later step has a table of its own"),
         (
@@ -254,13 +257,22 @@ def test_a_feed_that_came_later_counts_from_then_on() -> None:
     first.step([message(event(1))])
     log = first.state()
     assert json.loads(log[0][3]) == {
-        "version": 1,
+        "version": 2,
         "topics": {
             JD: {
                 "taken": 1,
                 "dead": 0,
                 "feeds": {
-                    "a/old": {"taken": 1, "delivered": 1, "filtered": 0, "duplicate": 0, "withheld": 0, "dead": 0}
+                    "a/old": {
+                        "taken": 1,
+                        "more": 0,
+                        "delivered": 1,
+                        "filtered": 0,
+                        "duplicate": 0,
+                        "withheld": 0,
+                        "dead": 0,
+                        "waiting": 0,
+                    }
                 },
             }
         },

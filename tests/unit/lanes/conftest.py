@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
-from tests.unit.lanes.fake_kafka import FakeClients, FakeKafka, ManualClock, Place
+from tests.unit.lanes.fake_clients import FakeClients
+from tests.unit.lanes.fake_kafka import FakeKafka, ManualClock, Place
 from tests.unit.lanes.fake_kernel import FakeKernel
 
 from gebus.lanes.crash import CrashPoint
@@ -16,16 +18,19 @@ from gebus.lanes.schemas import WriterSchemas
 from gebus.lanes.settings import LaneSettings
 from gebus.lanes.worker import Worker
 from gebus.model.errors import NotFound, Unavailable
-from gebus.plan import LanePlan, SourcePlan
+from gebus.plan import InputPlan, LanePlan
 
 LANE = "a.b"
 TOPICS = ("a.b.x", "a.b.y")
 PLACES = [(topic, partition) for topic in TOPICS for partition in (0, 1)]
 
 
-def lane_plan(name: str = LANE, topics: tuple[str, ...] = TOPICS, partitions: int = 2) -> LanePlan:
-    source = SourcePlan(name, {topic: topic.rpartition(".")[2] for topic in topics}, {}, ("entity_id",), 1, 1, 100, 0.5)
-    return LanePlan(name, partitions, source, (), ())
+def lane_plan(
+    name: str = LANE, topics: tuple[str, ...] = TOPICS, partitions: int = 2, *, ordered: bool = False
+) -> LanePlan:
+    parties = {topic: topic.rpartition(".")[2] for topic in topics}
+    source = InputPlan(name, name, False, parties, {}, ("entity_id",), 1, 1, 100, 0.5)
+    return LanePlan(name, partitions, (source,), (), (), ordered=ordered)
 
 
 @dataclass
@@ -52,12 +57,12 @@ class FakeRegistry:
 class FakeKernels:
     """A fake kernel for each session, taught what is pinned."""
 
-    def __init__(self, schemas: WriterSchemas) -> None:
-        self.schemas = schemas
+    def __init__(self, schemas: WriterSchemas, *, ordered: bool) -> None:
+        self.schemas, self.ordered = schemas, ordered
         self.made: list[FakeKernel] = []
 
     def new(self) -> FakeKernel:
-        self.made.append(FakeKernel(LANE))
+        self.made.append(FakeKernel(LANE, ordered=self.ordered))
         for learnt in self.schemas.pinned.values():
             learnt.teach(self.made[-1])
         return self.made[-1]
@@ -66,15 +71,16 @@ class FakeKernels:
 class Bench:
     """A worker on a fake log, run for as long as a test says."""
 
-    def __init__(self) -> None:
+    def __init__(self, directory: Path, *, ordered: bool = False) -> None:
+        self.directory = directory
         self.clock = ManualClock()
         self.kafka = FakeKafka(self.clock)
         self.registry = FakeRegistry()
         self.settings = LaneSettings(session_attempts=5)
-        self.lanes = Lanes([lane_plan()])
+        self.lanes = Lanes([lane_plan(ordered=ordered)])
         self.clients = FakeClients(self.kafka, PLACES)
         self.schemas = WriterSchemas(self.registry, self.clock, self.settings)
-        self.kernels = FakeKernels(self.schemas)
+        self.kernels = FakeKernels(self.schemas, ordered=ordered)
         self.meter = Meter(FakeKernel.LATENCY_BOUNDS_MS)
         self.environment: dict[str, str] = {}
 
@@ -83,6 +89,7 @@ class Bench:
         return Worker(
             self.lanes, self.kernels, clients or self.clients, self.schemas, self.meter,
             slot=slot, clock=self.clock, settings=self.settings, crash=crash,
+            directory=self.directory,
         )  # fmt: skip
 
     def publish(self, *texts: str, place: Place = PLACES[0]) -> None:
@@ -119,7 +126,15 @@ def _crash() -> None:
 
 
 @pytest.fixture
-def bench() -> Iterator[Bench]:
-    made = Bench()
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path / "state")
+    yield made
+    made.schemas.close()
+
+
+@pytest.fixture
+def ordered_bench(tmp_path: Path) -> Iterator[Bench]:
+    """The same with a lane that takes its two topics in the order of the log's time."""
+    made = Bench(tmp_path / "state", ordered=True)
     yield made
     made.schemas.close()

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from confluent_kafka import OFFSET_INVALID, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_INVALID, KafkaError, KafkaException, Message, TopicPartition
 
 Place = tuple[str, int]
 OPEN, COMMITTED, ABORTED = "open", "committed", "aborted"
@@ -45,6 +45,7 @@ class Transaction:
     epoch: int
     state: str = OPEN
     offsets: dict[Place, int] = field(default_factory=dict)
+    metadata: dict[Place, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -68,6 +69,12 @@ class FakeKafka:
         self.clock = clock
         self.log: dict[Place, list[Record]] = defaultdict(list)
         self.committed: dict[Place, int] = {}
+        self.metadata: dict[Place, str] = {}
+        """What was committed with the offsets."""
+        self.ids: dict[str, str] = defaultdict(lambda: "first")
+        """Of topics; another one where a topic was made anew."""
+        self.beginnings: dict[Place, int] = defaultdict(int)
+        """The first offset that retention has left of a partition."""
         self.epochs: dict[str, int] = {}
         self.open: dict[str, Transaction] = {}
         self.generation = 0
@@ -76,6 +83,7 @@ class FakeKafka:
         self.after: Fault = lambda _: None
         """The same after the step has happened: the client does not learn of it."""
         self.room = 10**9
+        self.deleted: set[str] = set()
 
     def append(self, place: Place, value: bytes | None, **also: Any) -> None:
         self.log[place].append(Record(value, timestamp=self.clock.now_ms(), **also))
@@ -96,6 +104,7 @@ class FakeKafka:
         self.open.pop(transaction.transactional_id, None)
         if state == COMMITTED:
             self.committed.update(transaction.offsets)
+            self.metadata.update(transaction.metadata)
         for place, records in self.log.items():
             if any(record.transaction is transaction for record in records):
                 self.log[place].append(Record(None, marker=True))
@@ -114,6 +123,8 @@ class FakeProducer:
         self.epoch = -1
         self.transaction: Transaction | None = None
         self.queued = 0
+        self.reports: list[Callable[[], None]] = []
+        """Of records whose delivery the client has not told yet; it tells when it waits."""
 
     def init_transactions(self, timeout: float) -> None:
         def take_over() -> None:
@@ -132,16 +143,21 @@ class FakeProducer:
     def produce(self, topic: str, value: bytes | None, **also: Any) -> None:
         if self.queued >= self.kafka.room:
             raise BufferError("queue full")
-        partition = also.pop("partition", 0)
+        partition, report = also.pop("partition", 0), also.pop("on_delivery", None)
         self._do(
             "produce", 0, lambda: self.kafka.append((topic, partition), value, transaction=self.transaction, **also)
         )
+        if report is not None:
+            place = (topic, partition)
+            offset = len(self.kafka.log[place]) - 1
+            self.reports.append(lambda: report(None, _message(place, offset, self.kafka.log[place][offset])))
         self.queued += 1
 
-    def produce_batch(self, topic: str, messages: list[dict[str, Any]]) -> int:
+    def produce_batch(self, topic: str, messages: list[dict[str, Any]], **where: int) -> int:
         for index, message in enumerate(messages):
+            assert "partition" not in message, "the real one does not heed it"
             try:
-                self.produce(topic, **message)
+                self.produce(topic, **message, **where)
             except BufferError:
                 for rest in messages[index:]:
                     rest["_error"] = KafkaError(KafkaError._QUEUE_FULL)
@@ -158,12 +174,16 @@ class FakeProducer:
         def send() -> None:
             assert self.transaction is not None
             self.transaction.offsets.update({(p.topic, p.partition): p.offset for p in positions})
+            self.transaction.metadata.update({(p.topic, p.partition): p.metadata for p in positions})
 
         self._do("offsets", timeout, send)
 
     def commit_transaction(self, timeout: float) -> None:
         def commit() -> None:
             assert self.transaction is not None
+            for report in self.reports:
+                report()
+            self.reports = []
             self.kafka.decide(self.transaction, COMMITTED)
 
         self._do("commit", timeout, commit)
@@ -236,6 +256,9 @@ class FakeConsumer:
     def _read(self, place: Place, count: int) -> list[Message]:
         found: list[Message] = []
         end = self.kafka.stable_end(place)
+        if not self.kafka.beginnings[place] <= self.next[place] <= len(self.kafka.log[place]):
+            error = KafkaError(KafkaError._AUTO_OFFSET_RESET)
+            return [Message(topic=place[0], partition=place[1], offset=self.next[place], error=error)]
         while self.next[place] < end and len(found) < count:
             offset = self.next[place]
             self.next[place] += 1
@@ -257,8 +280,11 @@ class FakeConsumer:
         self.incremental_assign(partitions)
 
     def incremental_assign(self, partitions: list[TopicPartition]) -> None:
-        for place in _places(partitions):
-            self.next[place] = self.kafka.committed.get(place, 0)
+        for partition in partitions:
+            place = (partition.topic, partition.partition)
+            assert partition.offset == OFFSET_BEGINNING or partition.offset >= 0, "the client is told where to begin"
+            assert partition.offset >= 0 or not self.callbacks, "a paused partition goes to its beginning at any time"
+            self.next[place] = self.kafka.beginnings[place] if partition.offset < 0 else partition.offset
 
     def incremental_unassign(self, partitions: list[TopicPartition]) -> None:
         for place in _places(partitions):
@@ -274,27 +300,35 @@ class FakeConsumer:
         if any(self.kafka.unstable(place) for place in places):
             self.kafka.clock.pass_(timeout)
             raise kafka_error(KafkaError._TIMED_OUT)
-        return [TopicPartition(*place, self.kafka.committed.get(place, OFFSET_INVALID)) for place in places]
+        committed, metadata = self.kafka.committed, self.kafka.metadata
+        return [
+            TopicPartition(*place, committed.get(place, OFFSET_INVALID), metadata.get(place, "")) for place in places
+        ]
 
     def pause(self, partitions: list[TopicPartition]) -> None:
         self.paused.update(_places(partitions))
 
     def resume(self, partitions: list[TopicPartition]) -> None:
-        # What is assigned while a transaction is undecided begins where the group stands once it is decided.
-        for place in _places(partitions):
-            self.paused.discard(place)
-            if place not in self.seen and place in self.kafka.committed:
-                self.next[place] = max(self.next[place], self.kafka.committed[place])
+        self.paused.difference_update(_places(partitions))
 
     def seek(self, partition: TopicPartition) -> None:
         place = (partition.topic, partition.partition)
-        self.next[place] = partition.offset
+        self.next[place] = self.kafka.beginnings[place] if partition.offset < 0 else partition.offset
         self.seen.pop(place, None)
 
     def get_watermark_offsets(
         self, partition: TopicPartition, timeout: float = 0, cached: bool = False
     ) -> tuple[int, int]:
-        return 0, len(self.kafka.log[partition.topic, partition.partition])
+        place = (partition.topic, partition.partition)
+        return self.kafka.beginnings[place], len(self.kafka.log[place])
+
+    def offsets_for_times(self, partitions: list[TopicPartition], timeout: float) -> list[TopicPartition]:
+        found = []
+        for partition in partitions:
+            log = self.kafka.log[partition.topic, partition.partition]
+            later = (offset for offset, record in enumerate(log) if record.timestamp >= partition.offset)
+            found.append(TopicPartition(partition.topic, partition.partition, next(later, -1)))
+        return found
 
     def consumer_group_metadata(self) -> int:
         return self.generation
@@ -314,28 +348,3 @@ def _message(place: Place, offset: int, record: Record) -> Message:
         topic=place[0], partition=place[1], offset=offset, key=record.key, value=record.value,
         headers=record.headers, timestamp=(2, record.timestamp),
     )  # fmt: skip
-
-
-class FakeClients:
-    """Opens fakes, gives each new member of the group all of `places`, and remembers what it opened."""
-
-    def __init__(self, kafka: FakeKafka, places: Iterable[Place]) -> None:
-        self.kafka, self.places = kafka, list(places)
-        self.sources: list[FakeConsumer] = []
-        self.readers: list[FakeConsumer] = []
-        self.producers: list[FakeProducer] = []
-
-    def source_consumer(self, slot: int) -> FakeConsumer:
-        self.kafka.generation += 1
-        consumer = FakeConsumer(self.kafka)
-        consumer.give(self.places)
-        self.sources.append(consumer)
-        return consumer
-
-    def state_consumer(self) -> FakeConsumer:
-        self.readers.append(FakeConsumer(self.kafka, tells_end=True))
-        return self.readers[-1]
-
-    def producer(self, slot: int) -> FakeProducer:
-        self.producers.append(FakeProducer(self.kafka, f"gebus.lanes.{slot}"))
-        return self.producers[-1]

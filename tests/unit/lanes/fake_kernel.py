@@ -51,6 +51,8 @@ class Account:
     duplicate: int = 0
     withheld: int = 0
     dead: int = 0
+    more: int = 0
+    waiting: int = 0
 
 
 class FakeKernel:
@@ -58,13 +60,16 @@ class FakeKernel:
 
     LATENCY_BOUNDS_MS = (10, 100)
 
-    def __init__(self, lane: str = "a.b") -> None:
-        self.lane = lane
+    def __init__(self, lane: str = "a.b", *, ordered: bool = False) -> None:
+        self.lane, self.ordered = lane, ordered
+        self.ticked: list[tuple[int, int]] = []
         self.slices: dict[int, set[str]] = {}
         self.fresh: dict[int, list[str]] = {}
         self.counts: Counter[tuple[str, int, str]] = Counter()
         self.schemas: dict[int, str] = {}
         self.advanced: list[tuple[int, int]] = []
+        self.due: dict[int, bool] = {}
+        """Slices in which a tick delivers something."""
         self.feed_ids: dict[str, int] = {}
         self.token_keys: dict[str, bytes] = {}
 
@@ -93,9 +98,15 @@ class FakeKernel:
     def restore(self, lane: str, number: int, key: bytes, value: bytes) -> None:
         self.slices[number].update(json.loads(value))
 
+    def dump(self, lane: str, number: int) -> list[tuple[bytes, bytes]]:
+        if self.fresh[number]:
+            raise ValueError("a transaction is open")
+        return [(b"seen", json.dumps([text]).encode()) for text in sorted(self.slices[number])]
+
     def step(self, messages: Sequence[Message]) -> Step:
         step = Step()
         stopped: set[tuple[str, int]] = set()
+        whole = "every topic"
         delivered = []
         for index, message in enumerate(messages):
             topic, partition = message.topic(), message.partition()
@@ -104,13 +115,15 @@ class FakeKernel:
             if partition not in self.slices:
                 raise ValueError(f"slice {partition} is not open")
             text = (message.value() or b"").decode()
-            if (topic, partition) in stopped:
+            stop = (whole if self.ordered else topic, partition)
+            if stop in stopped:
                 continue
             schema = re.match(r"schema(\d+)", text)
             known = self.schemas.get(int(schema[1]), "") if schema else "known"
-            if text.startswith("ceiling") or not known:
-                stopped.add((topic, partition))
-                reason = "unknown_schema" if schema else "dead_letter_limit"
+            full = text.startswith("full") and step.count > 0
+            if text.startswith("ceiling") or full or not known:
+                stopped.add(stop)
+                reason = "batch_full" if full else "unknown_schema" if schema else "dead_letter_limit"
                 step.blocked.append(Blocked(index, reason, int(schema[1]) if schema else None))
                 continue
             step.count += 1
@@ -133,6 +146,10 @@ class FakeKernel:
         for texts in self.fresh.values():
             texts.clear()
         return [delivered, 0, 0]
+
+    def tick(self, lane: str, number: int, clock_ms: int) -> Step:
+        self.ticked.append((number, clock_ms))
+        return Step(outputs=[(f"feed.{lane}", [{"value": b"TICK", "key": b"t"}])] if self.due.pop(number, None) else [])
 
     def advance(self, lane: str, number: int, clock_ms: int) -> int:
         self.advanced.append((number, clock_ms))

@@ -88,7 +88,7 @@ def test_the_group_explains_itself(tmp_path: Path) -> None:
 
 
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(group, "find_spec", lambda name: None if name == "gebus_kernel" else object())
+    monkeypatch.setattr("gebus.cli._lanes.find_spec", lambda name: None if name == "gebus_kernel" else object())
     with pytest.raises(GebusError, match=r"gebus_kernel: not installed; .* pip install 'gebus\[lanes\]'"):
         run("accounts", home=tmp_path)
 
@@ -100,9 +100,11 @@ def test_accounts_are_a_table_with_whole_lines_when_piped(capsys: pytest.Capture
     ]
     group._print_accounts(rows, good=True)
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["topic", "feed", "taken", "delivered", "filtered", "duplicate", "withheld", "dead"]
+    assert lines[0].split() == (
+        ["topic", "feed", "taken", "more", "delivered", "filtered", "duplicate", "withheld", "dead", "waiting"]
+    )
     assert lines[1].split() == ["a.b.x", "(source)", "1,234,567", "2"]
-    assert lines[2].split() == ["a.b.x", "c/f", "1,234,567", "1,234,000", "565", "0", "0", "2"]
+    assert lines[2].split() == ["a.b.x", "c/f", "1,234,567", "0", "1,234,000", "565", "0", "0", "2", "0"]
     assert lines[3] == "every record is accounted for"
 
 

@@ -32,10 +32,10 @@ def with_feed(plan: LanePlan) -> LanePlan:
     grant = Grant(basis="b", approved_by="dxy", approved_on=date(2026, 1, 1), expires_on=date(2027, 1, 1))
     feed = FeedPlan(
         name="cdc/masks", topic="feed.cdc.masks", consumer="cdc", purpose="tracing", tier=1, partitions=1,
-        retention=timedelta(days=1), grant=grant, grant_expires_ms=1, steps=(), select="out", fields=(),
-        output_schema=OUTPUT,
+        retention=timedelta(days=1), grant=grant, grant_expires_ms=1, source=0, relation=None, steps=(),
+        follow_ms=None, select="out", fields=(), output_schema=OUTPUT,
     )  # fmt: skip
-    return LanePlan(plan.name, plan.partitions, plan.source, plan.tables, (feed,))
+    return LanePlan(plan.name, plan.partitions, plan.inputs, plan.tables, (feed,))
 
 
 @dataclass

@@ -17,6 +17,7 @@ from gebus.lanes.meter import Buckets, Meter, Observation
 from gebus.lanes.metrics import METRICS, WorkerCollector, metrics_table, serve_metrics
 from gebus.lanes.places import Place, Slice
 from gebus.lanes.progress import Lag
+from gebus.lanes.session import Session
 
 PAGE = Path(metrics.__file__).parent / "METRICS.md"
 
@@ -89,17 +90,10 @@ def test_a_worker_that_does_not_come_round_is_shown_as_it_last_was() -> None:
     assert "gebus_live_slices 0.0" in scrape(Meter((10, 100)))
 
 
-def test_nothing_is_collected_while_nobody_asks(bench: Bench) -> None:
+def test_nothing_is_collected_while_nobody_asks(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.publish("one")
     asked: list[str] = []
-    original = bench.kernels.new
-
-    def new():  # a kernel that tells when it is asked
-        kernel = original()
-        kernel.accounts = lambda: asked.append("accounts") or []  # type: ignore[func-returns-value]
-        return kernel
-
-    bench.kernels.new = new  # type: ignore[method-assign]
+    monkeypatch.setattr(Session, "_observe", lambda _: asked.append("everything"))
     bench.run()
     assert asked == []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import itertools
 import random
 import threading
 from pathlib import Path
@@ -109,10 +110,30 @@ def test_names_on_the_wire() -> None:
 def test_lanes_are_found_by_topic() -> None:
     lanes = Lanes([lane_plan(), lane_plan("c.d", ("c.d.x",), 3)])
     assert lanes.topics == ["a.b.x", "a.b.y", "c.d.x"]
-    assert lanes.slice(Place("c.d.x", 2)) == Slice("c.d", 2)
-    assert lanes.inputs(Slice("a.b", 1)) == {Place("a.b.x", 1), Place("a.b.y", 1)}
+    share = lanes.share(Place("c.d.x", 2))
+    assert lanes.slices(share) == (Slice("c.d", 2),)
+    assert lanes.places(lanes.share(Place("a.b.x", 1))) == {Place("a.b.x", 1), Place("a.b.y", 1)}
+    assert not lanes.ordered_topics
     with pytest.raises(Stopped, match="no feed"):
         Lanes([])
+
+
+def test_lanes_that_topics_connect_move_together_and_are_ordered_if_one_is() -> None:
+    plans = [
+        lane_plan("a", ("a.x",)),
+        lane_plan("c", ("c.x",)),
+        lane_plan("a-b", ("a.x", "b.x"), ordered=True),
+        lane_plan("b", ("b.x",)),
+    ]
+    for order in itertools.permutations(plans):
+        lanes = Lanes(order)
+        share = lanes.share(Place("b.x", 1))
+        assert lanes.share(Place("a.x", 1)) == share != lanes.share(Place("a.x", 0))
+        assert lanes.slices(share) == (Slice("a", 1), Slice("a-b", 1), Slice("b", 1))
+        assert lanes.places(share) == {Place("a.x", 1), Place("b.x", 1)}
+        assert lanes.is_ordered(share)
+        assert not lanes.is_ordered(lanes.share(Place("c.x", 1)))
+        assert lanes.ordered_topics == {"a.x", "b.x"}
 
 
 @pytest.mark.parametrize(
@@ -123,6 +144,7 @@ def test_lanes_are_found_by_topic() -> None:
         (KafkaError.TOPIC_AUTHORIZATION_FAILED, Denied),
         (KafkaError._TIMED_OUT, SessionEnded),
         (KafkaError.ILLEGAL_GENERATION, SessionEnded),
+        (KafkaError.UNKNOWN_MEMBER_ID, Fenced),
         (KafkaError._FATAL, SessionEnded),
     ],
 )

@@ -126,7 +126,7 @@ def test_accounts_that_do_not_add_up_are_seen(taken: int, entry: dict[str, int])
     assert [row.adds_up for row in rows] == [True, False]
 
 
-@pytest.mark.parametrize("value", [b"", b"[]", b'{"version": 1}', account({}, version=2), account({"a.b.x": {}})])
+@pytest.mark.parametrize("value", [b"", b"[]", b'{"version": 1}', account({}, version=3), account({"a.b.x": {}})])
 def test_a_damaged_account_is_named(value: bytes) -> None:
     kafka = FakeKafka(ManualClock())
     kafka.append((f"gebus.state.{LANE}", 0), value, key=b"account")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from confluent_kafka import KafkaError, Message
 from tests.unit.lanes.conftest import LANE, PLACES, Bench, Crashed
-from tests.unit.lanes.fake_kafka import COMMITTED, FakeClients, FakeConsumer, FakeProducer, kafka_error
+from tests.unit.lanes.fake_clients import FakeClients
+from tests.unit.lanes.fake_kafka import COMMITTED, FakeConsumer, FakeProducer, kafka_error
 
 from gebus.lanes.errors import Fenced
 from gebus.model.errors import Denied, Stopped
@@ -225,7 +226,7 @@ def test_offsets_of_a_member_that_the_group_gave_up_are_refused_and_redone(bench
     assert (bench.meter.sessions, bench.meter.abandoned) == (1, 1)
 
 
-def test_partitions_that_were_lost_end_the_session(bench: Bench) -> None:
+def test_a_worker_whose_partitions_were_lost_leaves(bench: Bench) -> None:
     bench.publish("one")
     worker = bench.worker()
     bench.run(worker)
@@ -239,8 +240,9 @@ def test_partitions_that_were_lost_end_the_session(bench: Bench) -> None:
     bench.publish("two")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(FakeConsumer, "consume", consume)
-        bench.run(worker)
-    assert bench.meter.sessions == 1
+        with pytest.raises(Fenced, match="gave 4 partitions to others: this worker was silent"):
+            bench.run(worker)
+    bench.run()
     assert bench.delivered() == ["ONE", "TWO"]
 
 
@@ -311,3 +313,36 @@ def test_state_expires_by_the_log_and_not_by_the_clock_of_the_worker(bench: Benc
     kernel = bench.kernels.made[-1]
     assert kernel.advanced
     assert max(clock for _, clock in kernel.advanced) <= newest
+
+
+def test_copies_for_every_partition_come_to_theirs(bench: Bench) -> None:
+    new = bench.kernels.new
+
+    def copies():
+        kernel = new()
+        step = kernel.step
+
+        def stepped(messages):
+            made = step(messages)
+            made.outputs.append(("all", [{"key": b"k", "value": b"c", "partition": number % 2} for number in range(4)]))
+            return made
+
+        kernel.step = stepped
+        return kernel
+
+    bench.kernels.new = copies  # type: ignore[method-assign]
+    bench.publish("one")
+    bench.run()
+    assert [len(bench.kafka.visible(("all", number))) for number in (0, 1, 2)] == [2, 2, 0]
+
+
+def test_a_worker_that_is_asked_to_stop_gives_its_slot_up_for_good(bench: Bench) -> None:
+    bench.publish("one")
+    bench.run()
+    assert bench.clients.left == [0]
+
+
+def test_a_worker_that_never_had_its_slot_takes_it_from_nobody(bench: Bench) -> None:
+    bench.clients.places = []
+    bench.run()
+    assert bench.clients.left == []

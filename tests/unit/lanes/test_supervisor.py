@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.unit.lanes.fake_kafka import ManualClock
 
+from gebus.lanes.settings import LaneSettings
 from gebus.lanes.supervisor import EXIT_DENIED, EXIT_FENCED, Supervisor, SupervisorSettings, worker_command
 from gebus.model.errors import Stopped
 
@@ -144,8 +145,9 @@ def test_a_death_by_signal_is_named(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_the_command_of_a_worker_names_slot_catalogue_port_and_restarts() -> None:
-    command = worker_command(2, Path("schemas"), 9002, 5)
+    command = worker_command(2, Path("schemas"), 9002, 5, LaneSettings(state_bytes=7))
     assert command[1:] == [
-        "-m", "gebus.lanes", "--slot", "2", "--catalogue", "schemas", "--restarts", "5", "--metrics-port", "9002",
+        "-m", "gebus.lanes", "--slot", "2", "--catalogue", "schemas", "--state-bytes", "7",
+        "--snapshot-bytes", "16777216", "--restarts", "5", "--metrics-port", "9002",
     ]  # fmt: skip
-    assert "--metrics-port" not in worker_command(0, Path("schemas"), None, 0)
+    assert "--metrics-port" not in worker_command(0, Path("schemas"), None, 0, LaneSettings())

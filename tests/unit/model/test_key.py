@@ -1,5 +1,7 @@
 """The key's promise: different lists of values never give the same bytes."""
 
+from datetime import date
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +17,10 @@ def test_different_values_give_different_keys(left: list[str], right: list[str])
 
 def test_integers_are_written_in_decimal() -> None:
     assert encode_key(["CA1234", -7]) == b"CA1234|-7"
+
+
+def test_a_date_is_the_day_that_avro_writes() -> None:
+    assert encode_key(["CA1234", date(2020, 1, 18)]) == encode_key(["CA1234", 18279]) == b"CA1234|18279"
 
 
 def test_separators_inside_a_value_are_escaped() -> None:

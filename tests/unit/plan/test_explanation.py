@@ -57,7 +57,7 @@ def world() -> Catalogue:
 
 def explained(feed: str = "cdc/dear") -> dict[str, Any]:
     catalogue = world()
-    return explain(lanes(catalogue)[0], catalogue.feeds[feed])
+    return explain(lanes(catalogue), catalogue.feeds[feed])
 
 
 def test_the_text_is_the_golden_one() -> None:
@@ -93,5 +93,5 @@ def test_what_the_index_uses(when: str, index: list[str]) -> None:
     catalogue = world()
     select = {"select": {"name": "out", "fields": {"price": "e.price"}}}
     feed = build.feed([{"where": {"name": "w", "when": when}}, select], name="one")
-    lane = lanes(build.catalogue(catalogue.events["market.price_report"], [feed]))[0]
-    assert explain(lane, feed)["steps"][0]["index"] == index
+    plans = lanes(build.catalogue(catalogue.events["market.price_report"], [feed]))
+    assert explain(plans, feed)["steps"][0]["index"] == index

@@ -66,9 +66,9 @@ def select(**fields: Any) -> dict[str, Any]:
 def test_a_lane_for_each_source() -> None:
     lane = lanes(world(build.feed([ONCE, OUT])))[0]
     assert lane.name == "market.price_report"
-    assert lane.source.topics == {"market.price_report.jd": "jd", "market.price_report.tmall": "tmall"}
+    assert lane.inputs[0].topics == {"market.price_report.jd": "jd", "market.price_report.tmall": "tmall"}
     assert lane.partitions == 2
-    assert json.loads(lane.to_kernel())["source"]["past_ms"] == 60 * 86_400_000
+    assert json.loads(lane.to_kernel())["sources"][0]["past_ms"] == 60 * 86_400_000
 
 
 def test_the_same_catalogue_gives_the_same_plan() -> None:
@@ -243,13 +243,6 @@ def test_every_problem_of_every_feed_at_once() -> None:
     two = build.feed([select(a="e.nope", b="e.nope")], name="two")
     findings = check(world(one, two, build.feed([OUT], name="three")), Lines())
     assert [finding.file for finding in findings] == ["feeds/cdc/one.yaml"] * 2 + ["feeds/cdc/two.yaml"] * 2
-
-
-def test_a_feed_of_two_sources_is_refused() -> None:
-    feed = build.feed([OUT], sources={"a": "market.price_report", "b": "health.seat"})
-    findings = check(world(feed), Lines())
-    assert [finding.found for finding in findings] == ["sources: 2 sources: health.seat, market.price_report"]
-    assert findings[0].next_step == "write a feed for each source"
 
 
 def test_without_a_policy_nothing_is_planned() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.plan import journeys
 
 from gebus.catalogue import load
 from gebus.kafka.admin import Acl, Topic
@@ -268,3 +269,31 @@ def test_the_state_of_a_processor_is_its_partys_alone(root: Path) -> None:
     without = _wanted(TINY)
     removed = compare(without, _reached(wanted), TINY).removals
     assert ("delete topic", name) in {(change.action, change.name) for change in removed}
+
+
+def _joined() -> Desired:
+    catalogue = journeys.world(journeys.joined(journeys.join(within="60d"), journeys.OUT))
+    return desired(catalogue, lanes(catalogue))
+
+
+def test_an_internal_topic_keeps_what_its_contract_keeps_and_lanes_alone_have_it() -> None:
+    wanted = _joined()
+    (name,) = [topic for topic in wanted.topics if topic.startswith("gebus.rekey.")]
+    assert name == "gebus.rekey.travel.seat.by.carrier_no.service_date.4"
+    contract = next(topic for topic in wanted.topics if topic.startswith("travel.seat."))
+    as_published = wanted.topics[contract]
+    # A lane writes it, in batches that are larger than what a party may publish.
+    config = {key: value for key, value in as_published.config.items() if key != "max.message.bytes"}
+    assert wanted.topics[name] == replace(as_published, name=name, partitions=4, config=config)
+    holders = {acl.principal for acl in wanted.acls if acl.pattern == "prefixed" and name.startswith(acl.name)}
+    holders |= {acl.principal for acl in wanted.acls if acl.name == name}
+    assert holders == {"gebus-lanes"}
+    assert compare(wanted, _reached(wanted), TINY) == Changes((), ())
+    removed = compare(_wanted(TINY), _reached(wanted), TINY).removals
+    assert ("delete topic", name) in {(change.action, change.name) for change in removed}
+
+
+def test_a_lanes_state_is_kept_longer_than_its_longest_window() -> None:
+    topics = _joined().topics
+    (state,) = [topic for topic in topics.values() if topic.name.startswith("gebus.state.health.case_trip-")]
+    assert int(state.config["retention.ms"]) > 60 * 86_400_000 * 9 / 8

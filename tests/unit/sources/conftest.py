@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
 from gebus.model.catalogue import CodeEntry, CodeList
 from gebus_connectors.sources.divisions import Divisions
+from gebus_connectors.sources.journeys import CoTravel
 from gebus_connectors.sources.values import Themes, ValueMap
 
 NAMES = {
@@ -63,3 +66,22 @@ def kinds() -> ValueMap:
 @pytest.fixture
 def themes() -> Themes:
     return Themes(_list("news-themes", counts={"words": ["例"]}, travel={"words": ["公交"]}, other={"words": []}))
+
+
+@pytest.fixture
+def rules() -> CoTravel:
+    """Rules of two editions, and of a province that looks back further in the second."""
+    co_travel = _list(
+        "co-travel-rules",
+        aircraft={"area": "rows", "rows": 3, "letters": ""},
+        train_sealed={"area": "car", "rows": None, "letters": "GK"},
+        train_open={"area": "car_rows", "rows": 1, "letters": ""},
+    )
+    second = date(2020, 2, 6)
+    country, hubei = {"region": "100000", "days": 0}, {"region": "420000", "days": 4}
+    look_back = (
+        CodeEntry("first", date(2020, 1, 15), second, country),
+        CodeEntry("second", second, None, {**country, "days": 2}),
+        CodeEntry("hubei", second, None, hubei),
+    )
+    return CoTravel(co_travel, CodeList("look-back-days", "a test", look_back))

@@ -11,8 +11,11 @@ from gebus.catalogue import EventValidator, load
 from gebus.model.catalogue import Catalogue
 from gebus_connectors.sources.canghailan import CanghailanConfig, CanghailanSource
 from gebus_connectors.sources.divisions import Divisions
+from gebus_connectors.sources.dlunion import DlunionConfig, DlunionSource
 from gebus_connectors.sources.dxy import DxyConfig, DxyCountsSource, DxyNewsSource, DxyRumorsSource
 from gebus_connectors.sources.generator import GeneratorConfig, GeneratorSource, PeopleSource
+from gebus_connectors.sources.journeys import CoTravel
+from gebus_connectors.sources.nosugar import NosugarConfig, NosugarSource
 from gebus_connectors.sources.reading import Event, Reading, Skipped, Source
 from gebus_connectors.sources.thepaper import ThePaperConfig, ThePaperSource
 from gebus_connectors.sources.values import Themes, ValueMap
@@ -21,8 +24,8 @@ from gebus_connectors.sources.wuhan_support import WuhanSupportConfig, WuhanSupp
 
 ROOT = Path(__file__).parents[3]
 DATA = Path(os.environ.get("DATA", ROOT / "../shared/data"))
-LISTED_AT_MOST = {"thepaper": 210, "canghailan": 25, "wuhan-support": 2}
-"""Rows that cannot become events: other countries, malformed dates, empty names."""
+LISTED_AT_MOST = {"thepaper": 210, "canghailan": 25, "wuhan-support": 2, "nosugar": 71, "dlunion": 145}
+"""Rows that cannot become events: other countries, malformed dates, empty names, journeys by bus and taxi."""
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +49,7 @@ def _real(catalogue: Catalogue) -> list[Source]:
     statuses, verdicts, kinds = (
         ValueMap(catalogue.codes[name]) for name in ("campaign-statuses", "rumor-verdicts", "supply-kinds")
     )
+    rules = CoTravel(catalogue.codes["co-travel-rules"], catalogue.codes["look-back-days"])
     forms = [Wuhan2020Config(DATA, form, "wuhan2020") for form in ("hospital", "clinic")]
     forms += [Wuhan2020Config(DATA, "logistical", "wuliu"), Wuhan2020Config(DATA, "donation", "cishan")]
     return [
@@ -55,6 +59,8 @@ def _real(catalogue: Catalogue) -> list[Source]:
         DxyNewsSource(DxyConfig(DATA), divisions, Themes(catalogue.codes["news-themes"])),
         DxyRumorsSource(DxyConfig(DATA), verdicts),
         CanghailanSource(CanghailanConfig(DATA), divisions),
+        NosugarSource(NosugarConfig(DATA), divisions, rules),
+        DlunionSource(DlunionConfig(DATA), divisions, rules),
         ThePaperSource(ThePaperConfig(DATA), divisions),
     ]
 
@@ -84,8 +90,8 @@ def test_invented_events_fit_their_contracts_and_repeat(catalogue: Catalogue) ->
 
 
 def test_invented_people_fit_their_contracts(catalogue: Catalogue) -> None:
-    parties = ("wuhan2020", "wuliu", "cishan", "wuhan-support", "dxy")
-    assert [_validated(list(PeopleSource(party).read()), catalogue) for party in parties] == [3] * 5
+    parties = ("wuhan2020", "wuliu", "cishan", "wuhan-support", "hubei-health", "dxy")
+    assert [_validated(list(PeopleSource(party).read()), catalogue) for party in parties] == [3] * 6
     assert list(PeopleSource("thepaper").read()) == []
 
 

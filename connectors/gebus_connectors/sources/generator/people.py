@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gebus_connectors.sources.clinics import place_key
 from gebus_connectors.sources.identity import digest, make_event
 from gebus_connectors.sources.reading import Event, Reading
 
@@ -25,7 +26,14 @@ class PeopleSource:
         return self._party
 
     def read(self) -> Iterator[Reading]:
-        makers = {"wuhan2020": _need, "wuliu": _channel, "cishan": _donation, "wuhan-support": _clinic, "dxy": _rumor}
+        makers = {
+            "wuhan2020": _need,
+            "wuliu": _channel,
+            "cishan": _donation,
+            "wuhan-support": _clinic,
+            "hubei-health": _clinic,
+            "dxy": _rumor,
+        }
         if self._party in makers:
             for number, (name, phone) in enumerate(_PEOPLE):
                 yield makers[self._party](self._party, number, name, phone)
@@ -84,14 +92,17 @@ def _donation(party: str, number: int, name: str, phone: str) -> Event:
 
 
 def _clinic(party: str, number: int, _name: str, phone: str) -> Event:
+    name = f"演示门诊{number}"
     content = {
         "kind": "fever_clinic",
-        "name": f"演示门诊{number}",
+        "name": name,
         "address": f"演示路{number}号",
-        "opening": "24小时",
+        # The commission knows shorter hours of the first one: what publishers say of one place can differ.
+        "opening": "8:00-20:00" if party == "hubei-health" and number == 0 else "24小时",
         "free_beds": number,
         "duty_phone": phone,
         "source_url": None,
+        "place_key": place_key("420103", name),
     }
     return make_event(
         party, "health.clinic", digest("people", "clinic", number), at=_AT, region="420103", content=content

@@ -5,7 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Mapping
 
+from gebus_connectors.sources.clinics import place_key
 from gebus_connectors.sources.divisions import level_of
+from gebus_connectors.sources.generator import journeys, market
 from gebus_connectors.sources.generator.config import GeneratorConfig
 from gebus_connectors.sources.identity import Revisions, digest, make_event
 from gebus_connectors.sources.reading import Event, Reading
@@ -139,14 +141,16 @@ def _donation(numbers: random.Random, which: int, region: str, day: int) -> _Con
 
 
 def _clinic(numbers: random.Random, which: int, region: str, _day: int) -> _Content:
+    name = f"第{which}医院"
     return {
         "kind": numbers.choice(["designated_hospital", "fever_clinic", "online_consultation"]),
-        "name": f"第{which}医院",
+        "name": name,
         "address": f"{_REGIONS[region]}某路{which}号",
         "opening": None,
         "free_beds": numbers.choice([None, 0, 12]),
         "duty_phone": None,
         "source_url": None,
+        "place_key": place_key(region, name),
     }
 
 
@@ -215,6 +219,12 @@ _CONTENT: Mapping[str, Callable[[random.Random, int, str, int], _Content]] = {
     "health.visit_count": _visits,
     "health.case_count": _count,
     "health.case_increment": _increment,
+    "health.case_trip": journeys.trip,
+    "travel.seat": journeys.seat,
+    "travel.contact_query": journeys.query,
+    "market.penalty": market.penalty,
+    "market.merchant": market.merchant,
+    "market.penalty_outcome": market.outcome,
 }
-_NEVER_RETRACTED = frozenset({"info.notice", "health.case_increment"})
-"""A notice stands for itself: another one does not replace it."""
+_NEVER_RETRACTED = frozenset({"info.notice", "health.case_increment", "travel.contact_query"})
+"""A notice stands for itself, and a query: another one does not replace it."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gebus_connectors.sources.clinics import place_key
 from gebus_connectors.sources.divisions import CHINA_CODE, Divisions
 from gebus_connectors.sources.identity import Revisions, digest
 from gebus_connectors.sources.reading import BadRow, Reading, Skipped
@@ -162,6 +163,7 @@ class Wuhan2020Source:
 
     def _clinic(self, record: Mapping[str, Any]) -> _Said:
         name = required(record, "name")
+        region = self._divisions.mentioned(name) or CHINA_CODE
         content = {
             "kind": "online_consultation",
             "name": name,
@@ -170,8 +172,9 @@ class Wuhan2020Source:
             "free_beds": None,
             "duty_phone": None,
             "source_url": text(record.get("url")),
+            "place_key": place_key(region, name),
         }
-        return _Said(digest("consultation", name), self._divisions.mentioned(name) or CHINA_CODE, content)
+        return _Said(digest("consultation", name), region, content)
 
 
 def _records(row: Row) -> list[Mapping[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gebus_connectors.sources.clinics import place_key
 from gebus_connectors.sources.divisions import Divisions
 from gebus_connectors.sources.identity import Revisions, digest
 from gebus_connectors.sources.reading import BadRow, Event, Reading, Skipped
@@ -50,6 +51,7 @@ class WuhanSupportSource:
             "free_beds": None,
             "duty_phone": None,
             "source_url": None,
+            "place_key": place_key(region, name),
         }
         entity = digest("hospital", province, city, county, name)
         return revisions.say(entity, end_of(self._config.as_of), region, content)

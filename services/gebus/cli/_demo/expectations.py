@@ -208,6 +208,12 @@ EXPECTED: Mapping[str, Expectation] = {
         _COUNTED,
         {"suspected": ("suspected", _nothing)},
     ),
+    "beijing-market/penalty-outcomes": Expectation(
+        "market.penalty_outcome",
+        lambda _event: True,
+        "penalty_no uscc action acted_on remark",
+        {"platform": ("source", str)},
+    ),
     "hubei-health/count-corrections": Expectation(
         "health.case_increment",
         _takes_back,

@@ -43,6 +43,16 @@ class Refusal:
     answer: str
 
 
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A notice to a passenger: why it came, of which journey, how long it took, and what it said."""
+
+    why: str
+    carrier_no: str
+    latency_ms: float
+    notice: Mapping[str, Any] = field(repr=False)
+
+
 @dataclass(slots=True)
 class History:
     """Everything that was sent, planted, tried and received."""
@@ -55,6 +65,7 @@ class History:
     received: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
     """By feed, in the order of the feed."""
     latencies_ms: list[float] = field(default_factory=list)
+    contacts: list[Contact] = field(default_factory=list)
     killed: int = 0
     """The process of the worker that was killed."""
     replaced_by: int = 0

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
 
 from gebus.model.catalogue import Catalogue
 from gebus_connectors.sources.canghailan import CanghailanConfig, CanghailanSource
 from gebus_connectors.sources.divisions import Divisions
+from gebus_connectors.sources.dlunion import DlunionConfig, DlunionSource
 from gebus_connectors.sources.dxy import DxyConfig, DxyCountsSource, DxyNewsSource, DxyRumorsSource
 from gebus_connectors.sources.generator import GeneratorConfig, GeneratorSource, PeopleSource
-from gebus_connectors.sources.reading import Source
+from gebus_connectors.sources.journeys import Carrier, CoTravel, Run
+from gebus_connectors.sources.manifest import ManifestConfig, ManifestSource, QuerySource, flights, trains
+from gebus_connectors.sources.nosugar import NosugarConfig, NosugarSource
+from gebus_connectors.sources.reading import Event, Source
 from gebus_connectors.sources.thepaper import ThePaperConfig, ThePaperSource
 from gebus_connectors.sources.values import Themes, ValueMap
 from gebus_connectors.sources.wuhan2020 import Wuhan2020Config, Wuhan2020Source
 from gebus_connectors.sources.wuhan_support import WuhanSupportConfig, WuhanSupportSource
 
-PEOPLE = ("wuhan2020", "wuliu", "cishan", "wuhan-support", "dxy")
+PEOPLE = ("wuhan2020", "wuliu", "cishan", "wuhan-support", "hubei-health", "dxy")
 """The parties to whose records the demo adds invented people."""
+
+_EPOCH = date(1970, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +100,60 @@ def _parts(data: Path, catalogue: Catalogue) -> list[_Part]:
             (thepaper.notices, codes),
             lambda: ThePaperSource(thepaper, divisions),
         ),
+        *_journeys(data, catalogue, codes, divisions),
         _invented("yiyuan", "health.visit_count"),
+        _invented("hubei-health", "health.clinic"),
+        _invented("beijing-market", "market.penalty"),
+        *(
+            _invented(platform, topic)
+            for platform in ("gouwu", "pintuan")
+            for topic in ("market.merchant", "market.penalty_outcome")
+        ),
     ]
+
+
+def _journeys(data: Path, catalogue: Catalogue, codes: Path, divisions: Divisions) -> list[_Part]:
+    """Real journeys of cases, and invented passengers of the same flights and trains."""
+    rules = CoTravel(catalogue.codes["co-travel-rules"], catalogue.codes["look-back-days"])
+    nosugar, dlunion = NosugarConfig(data), DlunionConfig(data)
+    hangkong, tielu = ManifestConfig(data, "hangkong"), ManifestConfig(data, "tielu")
+    cases = (NosugarSource(nosugar, divisions, rules), DlunionSource(dlunion, divisions, rules))
+    files = (nosugar.trips, *dlunion.tables, codes)
+
+    @cache
+    def journeys() -> list[Event]:
+        return [reading for source in cases for reading in source.read() if isinstance(reading, Event)]
+
+    @cache
+    def aircraft() -> list[Run]:
+        return [*_runs(journeys(), "aircraft"), *flights(hangkong)]
+
+    @cache
+    def railway() -> list[Run]:
+        return [*_runs(journeys(), "train"), *trains(tielu)]
+
+    return [
+        _Part(nosugar.party, "health.case_trip", (nosugar.trips, codes), lambda: cases[0]),
+        _Part(dlunion.party, "health.case_trip", (*dlunion.tables, codes), lambda: cases[1]),
+        _Part("hangkong", "travel.seat", (*files, hangkong.routes), lambda: ManifestSource(hangkong, aircraft())),
+        _Part("tielu", "travel.seat", (*files, tielu.stops), lambda: ManifestSource(tielu, railway())),
+        _Part(
+            "hanglv",
+            "travel.contact_query",
+            (*files, hangkong.routes, tielu.stops),
+            lambda: QuerySource("hanglv", [*aircraft(), *railway()]),
+        ),
+    ]
+
+
+def _runs(journeys: Sequence[Event], carrier: Carrier) -> list[Run]:
+    """The runs on which a case was, each once, in the order in which they are told."""
+    runs = {
+        (str(trip["carrier_no"]), int(str(trip["service_date"]))): str(trip["region"])
+        for trip in (journey.fields for journey in journeys)
+        if (trip["carrier"] == "aircraft") == (carrier == "aircraft")
+    }
+    return [Run(carrier, number, _EPOCH + timedelta(days=day), region) for (number, day), region in runs.items()]
 
 
 def _invented(party: str, topic: str) -> _Part:

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from gebus.cli._demo.history import History
 from gebus.cli._demo.programme import Programme
+from gebus.cli._demo.recon import Reconciliation
 from gebus.cli._demo.verdict import Verdict
 from gebus.model.event import ENVELOPE
 
@@ -39,6 +40,7 @@ class Result:
     kept: bool
     sample: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """One record: as its publisher sent it, then as each feed holds it, by title."""
+    reconciled: Reconciliation | None = None
 
     @property
     def latency(self) -> dict[str, float]:
@@ -65,6 +67,11 @@ def as_json(result: Result) -> str:
         "killed": history.killed,
         "replaced_by": history.replaced_by,
         "latency_ms": {**result.latency, "records": len(history.latencies_ms)},
+        "contacts": [
+            {"why": one.why, "carrier_no": one.carrier_no, "latency_ms": round(one.latency_ms, 1)}
+            for one in history.contacts
+        ],
+        "reconciled": None if result.reconciled is None else asdict(result.reconciled),
         "seconds": {name: round(value, 1) for name, value in result.seconds.items()},
         "sample": {
             title: {name: _cell(value) for name, value in record.items()} for title, record in result.sample.items()
@@ -77,7 +84,7 @@ def as_json(result: Result) -> str:
 def show(result: Result, console: Console) -> None:
     """Everything, for people."""
     lines = box.SIMPLE_HEAD if console.is_terminal else None
-    for part in (_topics, _feeds, _sample, _refusals):
+    for part in (_topics, _feeds, _sample, _contacts, _refusals):
         console.print(part(result, lines))
         console.print()
     for line in _lines(result):
@@ -109,13 +116,14 @@ def _topics(result: Result, lines: box.Box | None) -> Table:
 
 
 def _feeds(result: Result, lines: box.Box | None) -> Table:
-    columns = ("feed", ">tier", ">taken", ">delivered", ">duplicate", ">filtered", ">withheld", ">dead", ">received")
-    table = _table(f"What came out, and why the rest did not ({_TIERS})", lines, *columns, "by hand")
+    numbers = "tier taken more delivered duplicate filtered waiting withheld dead received"
+    columns = ("feed", *(f">{name}" for name in numbers.split()), "by hand")
+    table = _table(f"What came out, and why the rest did not ({_TIERS})", lines, *columns)
     for account in result.verdict.feeds:
         lane = account.lane
-        numbers = (lane.taken, lane.delivered, lane.duplicate, lane.filtered, lane.withheld, lane.dead)
-        agrees = "not counted" if account.expected is None else "agrees" if account.expected == lane else "differs"
-        table.add_row(account.feed, str(account.tier), *map(str, numbers), str(account.received), agrees)
+        counts = (lane.taken, lane.more, lane.delivered, lane.duplicate, lane.filtered, lane.waiting, lane.withheld)
+        cells = map(str, (*counts, lane.dead, account.received))
+        table.add_row(account.feed, str(account.tier), *cells, account.words)
     return table
 
 
@@ -130,6 +138,16 @@ def _sample(result: Result, lines: box.Box | None) -> Table:
     for name in names:
         cells = [_shown(record, name) for record in result.sample.values()]
         table.add_row(name, *(Text(cell) for cell in cells))
+    return table
+
+
+def _contacts(result: Result, lines: box.Box | None) -> Table:
+    title = "Who travelled with a case is told (real journey where the data is, invented passengers)"
+    table = _table(title, lines, "because", "journey", ">after ms", "status", "notice")
+    for contact in result.history.contacts:
+        notice = {name: value for name, value in contact.notice.items() if name not in ENVELOPE and value is not None}
+        status, latency = str(contact.notice["status"]), f"{contact.latency_ms:.0f}"
+        table.add_row(contact.why, contact.carrier_no, latency, status, Text(str(_cell(notice))))
     return table
 
 
@@ -157,6 +175,8 @@ def _lines(result: Result) -> Iterator[Text]:
         count = len(history.latencies_ms)
         words = ", ".join(f"{name} {value:.0f} ms" for name, value in latency.items())
         yield Text(f"live, from publisher to consumer, {count} deliveries: {words}")
+    if result.reconciled is not None:
+        yield Text(result.reconciled.words)
     yield Text("seconds: " + ", ".join(f"{name} {value:.1f}" for name, value in result.seconds.items()))
     checks = result.verdict.checks
     broken = [check for check in checks if not check.holds]

@@ -14,7 +14,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 
-from gebus.cli._demo import attacks
+from gebus.cli._demo import attacks, recon
+from gebus.cli._demo.contact import hold_back, run_contact
 from gebus.cli._demo.history import History
 from gebus.cli._demo.live import LIVE_EVENTS, run_live
 from gebus.cli._demo.programme import programme
@@ -22,7 +23,7 @@ from gebus.cli._demo.publishing import publish_all, read_all
 from gebus.cli._demo.reading import read_accounts, read_dead_letters, read_feeds
 from gebus.cli._demo.report import Result
 from gebus.cli._demo.stage import Stage, Workers, checked, running_lanes, stage, wait_for
-from gebus.cli._demo.verdict import judge
+from gebus.cli._demo.verdict import Check, judge
 from gebus.model.catalogue import Catalogue
 from gebus.stack.layout import Ports
 from gebus.stack.report import Report
@@ -30,6 +31,7 @@ from gebus_connectors.sources.reading import Event
 
 _KILL_AT = 0.4
 """The share of the bulk that is sent when a worker is killed."""
+_CONFLICTS = "hubei-health/count-conflicts"
 _SAMPLE_FEEDS = ("hubei-health/hospital-needs", "xinhua-street/district-needs", "ditu/public-needs")
 
 
@@ -55,6 +57,7 @@ def run(options: Options, report: Report, console: Console) -> Result:
         reading = aside.submit(read_all, plays, history)
         on = scope.enter_context(stage(options.root, options.home, options.ports, report, keep=options.keep))
         events = reading.result()
+        case = hold_back(events)
         seconds["up and apply"] = time.monotonic() - begun
         with running_lanes(on, options.workers) as workers:
             with _timed(seconds, "publish"):
@@ -68,6 +71,9 @@ def run(options: Options, report: Report, console: Console) -> Result:
             with _timed(seconds, "live"):
                 report.step(f"a live part of {LIVE_EVENTS} more events, paced, to measure how long a record takes")
                 run_live(on, history, _now_ms())
+                report.step("a case becomes known, and who travelled with it is told; then there was no case")
+                run_contact(on, history, case)
+                on.wait_until_taken(30)
             with _timed(seconds, "read feeds"):
                 report.step("every consumer reads its feeds")
                 read_feeds(on, history)
@@ -76,7 +82,11 @@ def run(options: Options, report: Report, console: Console) -> Result:
         with _timed(seconds, "accounts"):
             verdict = judge(on.catalogue, history, read_accounts(on), letters)
         sample = _sample(on.catalogue, history)
-    return Result(plays, history, verdict, seconds, options.home, options.keep, sample)
+        conflicts = history.received.get(_CONFLICTS, ())
+        reconciled = recon.compare(options.data, history.told, conflicts)
+        if reconciled is not None:
+            verdict.checks.append(Check("conflicts of counts are those of recon_city_day", reconciled.problem))
+    return Result(plays, history, verdict, seconds, options.home, options.keep, sample, reconciled)
 
 
 def _publish(

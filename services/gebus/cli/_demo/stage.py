@@ -6,8 +6,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +17,11 @@ from gebus import plan
 from gebus.catalogue import Places, load
 from gebus.kafka import Connection
 from gebus.kafka.admin import Admin
+from gebus.kafka.lane_clients import open_reader
 from gebus.kafka.registry import Registry
 from gebus.kafka.secrets import Secrets
+from gebus.lanes.log import read_to_end
+from gebus.lanes.places import Place
 from gebus.lanes.settings import GROUP
 from gebus.model.catalogue import Catalogue
 from gebus.model.errors import ContractError, Unavailable
@@ -55,15 +58,30 @@ class Stage:
 
     @property
     def source_topics(self) -> list[str]:
-        return [topic for lane in self.lanes for topic in lane.source.topics]
+        return sorted(
+            {topic for lane in self.lanes for part in lane.inputs if not part.internal for topic in part.topics}
+        )
 
     def has_begun(self) -> bool:
         """Whether the lanes have committed anything."""
         return bool(self.admin.committed(GROUP))
 
     def wait_until_taken(self, timeout: float) -> None:
-        """Wait until the lanes have taken every record that the sources hold now."""
-        ends = self.admin.ends(self.source_topics)
+        """Wait until the lanes have taken every record that the sources hold now, and what they made of those."""
+        self._wait_until_taken(self.admin.ends(self.source_topics), timeout)
+        # What lanes wrote for each other was committed together with what they took.
+        self._wait_until_taken(self._internal_ends(), timeout)
+
+    def _internal_ends(self) -> dict[tuple[str, int], int]:
+        """Behind the last record of each partition that lanes write for lanes; a transaction's mark lies later."""
+        copies = [(rekey.topic, rekey.partitions) for lane in self.lanes for rekey in lane.rekeys]
+        places = [Place(topic, number) for topic, partitions in copies for number in range(partitions)]
+        with closing(open_reader(self.connection(ADMIN), "demo")) as reader:
+            return {
+                (message.topic(), message.partition()): message.offset() + 1 for message in read_to_end(reader, places)
+            }
+
+    def _wait_until_taken(self, ends: Mapping[tuple[str, int], int], timeout: float) -> None:
         behind = dict(ends)
 
         def caught_up() -> bool:

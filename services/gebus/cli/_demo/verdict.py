@@ -9,6 +9,8 @@ from typing import Any
 
 from gebus.cli._demo.expectations import EXPECTED, Expectation
 from gebus.cli._demo.history import History, Planted, Told
+from gebus.cli._demo.relations import RELATED, held
+from gebus.cli._demo.relations import Row as StandingRow
 from gebus.lanes.accounts import Counts, Row
 from gebus.lanes.dead_letters import DeadLetter
 from gebus.model.catalogue import Catalogue
@@ -52,6 +54,15 @@ class FeedAccount:
     lane: Counts
     received: int
     expected: Counts | None
+    in_the_end: int | None = None
+    """Of a feed of joined or reconciled records: how many it must hold in the end, by hand."""
+
+    @property
+    def words(self) -> str:
+        """What the count by hand says."""
+        if self.in_the_end is not None:
+            return f"{self.in_the_end} stand"
+        return "not counted" if self.expected is None else "agrees" if self.expected == self.lane else "differs"
 
 
 @dataclass(slots=True)
@@ -118,10 +129,12 @@ def _judge_feed(feed: Feed, history: History, rows: Sequence[Row], accounts: lis
     expected = None if expectation is None else _expected(expectation, history)
     lane = sum((row.counts for row in rows), Counts())
     by_hand = None if expected is None else expected.counts
-    accounts.append(FeedAccount(feed.id, feed.tier, lane, len(received), by_hand))
+    standing = _standing(feed.id, history)
+    stand = None if standing is None else standing.total()
+    accounts.append(FeedAccount(feed.id, feed.tier, lane, len(received), by_hand, stand))
     wrong = []
     if not all(row.adds_up for row in rows):
-        wrong.append(f"the parts do not add up to the {lane.taken} that were taken")
+        wrong.append(f"the parts do not add up to the {lane.taken} that were taken and the {lane.more} made of them")
     if len(received) != lane.delivered:
         wrong.append(f"{lane.delivered} were delivered, {len(received)} received")
     if by_hand is not None and by_hand != lane:
@@ -129,6 +142,37 @@ def _judge_feed(feed: Feed, history: History, rows: Sequence[Row], accounts: lis
     yield Check(f"{feed.id}: the account adds up", "; ".join(wrong))
     if expectation is not None and expected is not None:
         yield _record_check(feed.id, expectation, expected.delivered, received)
+    if standing is not None:
+        yield _standing_check(feed.id, standing, received)
+        yield _revisions_check(feed.id, received)
+
+
+def _standing(feed: str, history: History) -> Counter[StandingRow] | None:
+    if feed not in RELATED:
+        return None
+    return Counter(RELATED[feed][1](history.told))
+
+
+def _standing_check(feed: str, wanted: Counter[StandingRow], received: Sequence[Mapping[str, Any]]) -> Check:
+    got = held(received, RELATED[feed][0])
+    problems = {"missing": wanted - got, "unwanted": got - wanted}
+    wrong = [
+        f"{what}: {found.total()}, as {'; '.join(map(str, list(found)[:_SHOWN]))}"
+        for what, found in problems.items()
+        if found
+    ]
+    return Check(f"{feed}: in the end exactly what stands, and nothing that was taken back", "; ".join(wrong))
+
+
+def _revisions_check(feed: str, received: Sequence[Mapping[str, Any]]) -> Check:
+    last: dict[str, int] = {}
+    wrong = []
+    for record in received:
+        entity, revision = str(record["entity_id"]), int(record["revision"])
+        if revision <= last.get(entity, -1):
+            wrong.append(f"revision {revision} of {entity} after {last[entity]}")
+        last[entity] = revision
+    return Check(f"{feed}: revisions of an entity rise", "; ".join(wrong[:_SHOWN]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +197,7 @@ def _expected(expectation: Expectation, history: History) -> _Expected:
             delivered[str(one.event["event_id"])] = one.event
         else:
             filtered += 1
-    counts = Counts(len(told) + dead, len(delivered), filtered, duplicate, 0, dead)
+    counts = Counts(taken=len(told) + dead, delivered=len(delivered), filtered=filtered, duplicate=duplicate, dead=dead)
     return _Expected(counts, delivered)
 
 

@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
-use super::{Kernel, Outcome, Record};
+use super::Kernel;
+use crate::batch::{Key, Outcome, Record};
 use crate::random::Random;
 use crate::wire::{write_long, write_span};
 
@@ -32,7 +33,8 @@ fn plan(many: usize) -> String {
     masked[9]["mask"] = json!({"kind": "partial", "first": 1, "last": 0});
     masked[8]["mask"] = json!({"kind": "band", "width": 100});
     let feed = |name: String, steps: Value, fields: &[Value]| {
-        json!({"name": name, "topic": format!("feed.{name}"), "grant_expires_ms": i64::MAX, "steps": steps,
+        json!({"name": name, "topic": format!("feed.{name}"), "grant_expires_ms": i64::MAX, "source": 0,
+            "relation": null, "follow_ms": null, "steps": steps,
             "select": {"name": "s", "fields": fields}})
     };
     let once = json!({"kind": "deduplicate", "name": "once", "table": 0});
@@ -45,10 +47,11 @@ fn plan(many: usize) -> String {
         (0..many).map(|code| feed(format!("r{code}"), json!([once, region(code)]), &copied)).collect();
     feeds.push(feed("all".to_owned(), json!([]), &masked));
     json!({
-        "lane": "l", "partitions": 2,
-        "source": {"name": "s", "topics": {"s.jd": "jd"}, "schema": schema(), "key": ["entity_id"],
-            "past_ms": 1000, "future_ms": 1000, "in_a_row": 1_000_000, "ratio": 1.0},
-        "tables": [{"name": "t", "key": ["event_id"], "window_ms": 8000}],
+        "lane": "l", "partitions": 2, "ordered": false,
+        "sources": [{"name": "s", "contract": "s", "internal": false, "topics": {"s.jd": "jd"}, "schema": schema(),
+            "key": ["entity_id"], "past_ms": 1000, "future_ms": 1000, "in_a_row": 1_000_000, "ratio": 1.0}],
+        "tables": [{"name": "t", "source": 0, "key": ["event_id"], "window_ms": 8000}],
+        "rekeys": [],
         "feeds": feeds,
     })
     .to_string()
@@ -92,7 +95,7 @@ fn event(id: usize, region: usize) -> Vec<u8> {
 }
 
 fn record(value: &[u8], append_ms: i64) -> Record<'_> {
-    Record { lane: 0, topic: 0, slice: 0, key: Some(b"shop"), value: Some(value), append_ms }
+    Record { source: 0, topic: 0, slice: 0, key: Some(b"shop"), value: Some(value), append_ms }
 }
 
 #[test]
@@ -102,9 +105,9 @@ fn a_record_reaches_its_own_feed_among_thousands() {
     let values: Vec<Vec<u8>> = (0..200).map(|id| event(id, id * 25)).collect();
     let records: Vec<Record<'_>> = values.iter().map(|value| record(value, NOW)).collect();
     kernel.step(&records, &mut outcome);
-    let feeds: Vec<(usize, usize)> =
-        outcome.outputs.iter().map(|output| (output.record, output.feed)).collect();
-    let expected: Vec<(usize, usize)> = (0..200).flat_map(|id| [(id, id * 25), (id, 5_000)]).collect();
+    let feeds: Vec<(Key, usize)> = outcome.outputs.iter().map(|output| (output.key, output.target)).collect();
+    let expected: Vec<(Key, usize)> =
+        (0..200).flat_map(|id| [(Key::Message(id), id * 25), (Key::Message(id), 5_000)]).collect();
     assert_eq!(feeds, expected);
     assert_eq!(&outcome.arena[outcome.outputs[0].start + 5..outcome.outputs[0].end], &values[0][5..]);
 }
@@ -151,8 +154,8 @@ fn hostile_bytes_never_end_the_kernel_and_are_all_accounted_for() {
     let mut slices = kernel.slices(0);
     let Some((_, slice)) = slices.next() else { unreachable!("slice 0 is open") };
     assert!(dead > 1_000 && taken - dead > 1_000);
-    for (number, feed) in lane.feeds.iter().enumerate() {
-        let totals = slice.accounts[0].feed(number, feed.group, false);
+    for (feed, group) in &lane.ports[0].members {
+        let totals = slice.accounts[0].feed(*feed, *group, false);
         assert_eq!((totals.taken, totals.dead), (taken, dead));
         assert_eq!(
             totals.taken,
@@ -205,7 +208,7 @@ fn run(records: &[Record<'_>], random: &mut Random, most: usize) -> Result {
             outcome
                 .outputs
                 .iter()
-                .map(|output| (output.feed, outcome.arena[output.start..output.end].to_vec())),
+                .map(|output| (output.target, outcome.arena[output.start..output.end].to_vec())),
         );
         dead.extend(outcome.dead.into_iter().map(|letter| (at + letter.record, letter.reason)));
         at += batch.len();

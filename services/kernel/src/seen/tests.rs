@@ -78,7 +78,7 @@ fn a_rollback_leaves_exactly_what_was_committed() {
     }
     seen.rollback();
     assert_eq!(seen.len(), entries);
-    assert!(seen.deltas("t").is_empty());
+    assert!(seen.deltas("t", 7).is_empty());
     assert!(kept.iter().all(|key| !seen.first(*key, 0)));
     assert!(gone.iter().all(|key| seen.first(*key, 0)));
 }
@@ -106,7 +106,7 @@ fn deltas_bring_the_same_keys_back_and_may_come_twice() {
     for (key, at) in &keys {
         assert!(seen.first(*key, *at));
     }
-    let deltas = seen.deltas("ids.14d");
+    let deltas = seen.deltas("ids.14d", 7);
     assert_eq!(deltas.len(), 3);
     assert!(deltas.iter().all(|delta| delta.len() <= 512 * 1024));
     let mut restored = Seen::new(LENGTH);
@@ -118,7 +118,7 @@ fn deltas_bring_the_same_keys_back_and_may_come_twice() {
         }
     }
     assert_eq!(restored.len(), keys.len());
-    assert!(restored.deltas("ids.14d").is_empty(), "what is restored is committed already");
+    assert!(restored.deltas("ids.14d", 7).is_empty(), "what is restored is committed already");
     assert!(keys.iter().all(|(key, at)| !restored.first(*key, *at)));
 }
 
@@ -127,7 +127,7 @@ fn a_window_that_became_longer_keeps_its_keys() {
     let mut seen = Seen::new(LENGTH);
     seen.first(1, 5_500);
     let mut longer = Seen::new(2 * LENGTH);
-    for bytes in seen.deltas("t") {
+    for bytes in seen.deltas("t", 7) {
         if let Ok(delta) = Delta::parse(&bytes) {
             longer.restore(&delta);
         }
@@ -141,10 +141,10 @@ fn a_damaged_delta_is_refused_however_it_is_cut() {
     let mut seen = Seen::new(LENGTH);
     seen.first(1, 0);
     seen.first(2, 5_000);
-    let whole = seen.deltas("t").remove(0);
+    let whole = seen.deltas("t", 7).remove(0);
     for length in 0..whole.len() {
         // A cut between two generations leaves a whole delta of fewer keys: the log's own checksums guard against that.
-        let between = length == 12 || length == 12 + 28;
+        let between = length == 20 || length == 20 + 28;
         assert_eq!(Delta::parse(&whole[..length]).is_err(), !between, "{length}");
     }
     let mut later = whole;

@@ -1,15 +1,9 @@
 package gebus.bench;
 
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.ByteBuffer;
 import java.nio.file.Files;
-import java.nio.file.Path;
-import java.util.Properties;
-import java.util.concurrent.CountDownLatch;
 import org.apache.avro.Schema;
 import org.apache.avro.generic.GenericDatumReader;
 import org.apache.avro.generic.GenericDatumWriter;
@@ -19,7 +13,6 @@ import org.apache.avro.io.BinaryEncoder;
 import org.apache.avro.io.DecoderFactory;
 import org.apache.avro.io.EncoderFactory;
 import org.apache.kafka.common.serialization.Serdes;
-import org.apache.kafka.streams.KafkaStreams;
 import org.apache.kafka.streams.StreamsBuilder;
 import org.apache.kafka.streams.kstream.Consumed;
 import org.apache.kafka.streams.kstream.Produced;
@@ -33,22 +26,22 @@ import org.apache.kafka.streams.state.Stores;
 public final class W1 {
   /** The counts of all tasks; they run on one thread. */
   private static final class Counts {
-    private final JsonNode task;
+    private final Bench bench;
     private long taken;
     private long repeats;
     private long outputs;
 
-    Counts(JsonNode task) {
-      this.task = task;
+    Counts(Bench bench) {
+      this.bench = bench;
     }
 
     void add(boolean repeat, boolean delivered) throws IOException {
       taken++;
       repeats += repeat ? 1 : 0;
       outputs += delivered ? 1 : 0;
-      if (taken == task.get("events").asLong()) {
+      if (taken == bench.events()) {
         String report = "{\"repeats\": " + repeats + ", \"outputs\": " + outputs + "}";
-        Files.writeString(Path.of(task.get("report").asText()), report);
+        Files.writeString(bench.report(), report);
       }
     }
   }
@@ -65,9 +58,10 @@ public final class W1 {
     private BinaryEncoder encoder;
     private GenericRecord report;
 
-    Once(JsonNode task, Schema schema, Counts counts) {
+    Once(Bench bench, Counts counts) {
+      Schema schema = bench.schema(0);
       this.counts = counts;
-      this.header = ByteBuffer.allocate(5).put((byte) 0).putInt(task.get("feed_schema_id").asInt()).array();
+      this.header = bench.header();
       this.reader = new GenericDatumReader<>(schema);
       this.writer = new GenericDatumWriter<>(schema);
     }
@@ -112,50 +106,19 @@ public final class W1 {
     }
   }
 
-  private static Properties settings(JsonNode task) {
-    Properties settings = new Properties();
-    settings.put("application.id", task.get("group").asText());
-    settings.put("bootstrap.servers", task.get("bootstrap").asText());
-    settings.put("security.protocol", "SASL_SSL");
-    settings.put("ssl.truststore.type", "PEM");
-    settings.put("ssl.truststore.location", task.get("ca_file").asText());
-    settings.put("sasl.mechanism", "SCRAM-SHA-512");
-    settings.put(
-        "sasl.jaas.config",
-        "org.apache.kafka.common.security.scram.ScramLoginModule required username=\""
-            + task.get("username").asText() + "\" password=\"" + task.get("password").asText() + "\";");
-    settings.put("auto.offset.reset", "earliest");
-    settings.put("num.stream.threads", 1);
-    settings.put("processing.guarantee", "exactly_once_v2");
-    settings.put("commit.interval.ms", 100);
-    settings.put("state.dir", task.get("state").asText());
-    settings.put("replication.factor", 1);
-    settings.put("max.poll.records", 5000);
-    settings.put("producer.linger.ms", 50);
-    settings.put("producer.batch.size", 262_144);
-    settings.put("producer.compression.type", "lz4");
-    return settings;
-  }
-
   /** Run until the process is told to end. */
   public static void main(String[] arguments) throws Exception {
-    JsonNode task = new ObjectMapper().readTree(Path.of(arguments[0]).toFile());
-    Schema schema = new Schema.Parser().parse(task.get("schema").toString());
-    boolean rocks = task.get("store").asText().equals("rocksdb");
-    Counts counts = new Counts(task);
+    Bench bench = new Bench(arguments);
+    Counts counts = new Counts(bench);
     StreamsBuilder builder = new StreamsBuilder();
     builder.addStateStore(
         Stores.keyValueStoreBuilder(
-            rocks ? Stores.persistentKeyValueStore("seen") : Stores.inMemoryKeyValueStore("seen"),
+            bench.rocks() ? Stores.persistentKeyValueStore("seen") : Stores.inMemoryKeyValueStore("seen"),
             Serdes.String(),
             Serdes.Long()));
-    builder.stream(task.get("source").asText(), Consumed.with(Serdes.ByteArray(), Serdes.ByteArray()))
-        .process(() -> new Once(task, schema, counts), "seen")
-        .to(task.get("output").asText(), Produced.with(Serdes.ByteArray(), Serdes.ByteArray()));
-    KafkaStreams streams = new KafkaStreams(builder.build(), settings(task));
-    CountDownLatch ended = new CountDownLatch(1);
-    Runtime.getRuntime().addShutdownHook(new Thread(ended::countDown));
-    streams.start();
-    ended.await();
+    builder.stream(bench.source(0), Consumed.with(Serdes.ByteArray(), Serdes.ByteArray()))
+        .process(() -> new Once(bench, counts), "seen")
+        .to(bench.output(), Produced.with(Serdes.ByteArray(), Serdes.ByteArray()));
+    bench.run(builder);
   }
 }

@@ -1,0 +1,101 @@
+"""How far the restoring of slices has come, for the log and the metrics."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gebus.lanes.places import Place, Slice
+from gebus.lanes.ports import Clock
+from gebus.lanes.snapshot import Record, SnapshotReader
+
+_log = logging.getLogger(__name__)
+_SAY_EVERY = 5.0
+_SNAPSHOT_SHARE = 2 / 3
+"""Of the work: a tail is half its snapshot at most, or little."""
+
+
+@dataclass(slots=True)
+class Restoring:
+    """One slice that is not live yet."""
+
+    inputs: frozenset[Place]
+    moved_at: float
+    snapshot: SnapshotReader | None = None
+    position: int | None = None
+    """Where reading of the log began; None for its beginning."""
+    records: int = 0
+    size: int = 0
+    """Records and bytes of the log."""
+    _tail_ratio: float = 0.0
+    _loaded: bool = False
+
+    @property
+    def ratio(self) -> float:
+        """How much is done, from 0 to 1."""
+        if self.snapshot is None:
+            return self._tail_ratio
+        if self._loaded:
+            return _SNAPSHOT_SHARE + (1 - _SNAPSHOT_SHARE) * self._tail_ratio
+        return _SNAPSHOT_SHARE * self.snapshot.read / max(1, self.snapshot.size)
+
+    @property
+    def snapshot_position(self) -> int | None:
+        """Where the snapshot leaves off."""
+        return None if self.snapshot is None else self.snapshot.header.position
+
+    def next(self) -> Record | None:
+        """The next record of the snapshot; None behind the last one."""
+        return None if self.snapshot is None else self.snapshot.next()
+
+    def read_to(self, offset: int, ends: tuple[int, int] | None) -> None:
+        """The log was read up to an offset, and these are its ends as far as they are known."""
+        if ends is not None and ends[1] > offset:
+            first = max(0, ends[0] if self.position is None else self.position)
+            self._tail_ratio = min(1.0, (offset - first) / max(1, ends[1] - first))
+
+    def close(self) -> None:
+        """The snapshot was read, or is not wanted any more."""
+        self._loaded = True
+        if self.snapshot is not None:
+            self.snapshot.close()
+
+
+class RestoreReport:
+    """Says what is restored: a line in five seconds, and one at the end; none where there was nothing to restore."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._began = self._said = clock.monotonic()
+        self._slices = self._records = self._size = self._from_snapshots = 0
+
+    def begun(self) -> None:
+        """Another slice is to be restored."""
+        if not self._slices:
+            self._began = self._said = self._clock.monotonic()
+        self._slices += 1
+
+    def add(self, size: int, *, from_snapshot: bool = False) -> None:
+        """One record came back."""
+        self._records += 1
+        self._size += size
+        self._from_snapshots += size if from_snapshot else 0
+
+    def tell(self, left: Mapping[Slice, float]) -> None:
+        """Say it if it is time to."""
+        now = self._clock.monotonic()
+        if left and now - self._said >= _SAY_EVERY:
+            self._said = now
+            done = (self._slices - len(left) + sum(left.values())) / max(1, self._slices)
+            _log.info(
+                "restoring %d of %d slices: %d records, %d bytes so far, %.0f %%",
+                len(left), self._slices, self._records, self._size, 100 * done,
+            )  # fmt: skip
+        elif not left and self._slices:
+            level = logging.INFO if self._records else logging.DEBUG
+            _log.log(
+                level, "restored %d slices in %.1f s: %d records, %d bytes, %d of them from snapshots",
+                self._slices, now - self._began, self._records, self._size, self._from_snapshots,
+            )  # fmt: skip
+            self._slices = self._records = self._size = self._from_snapshots = 0

@@ -1,0 +1,213 @@
+"""A snapshot: the committed state of one slice in one file, with the position in the state's log that it stands for.
+
+    magic and version       fixed bytes
+    header                  length, then JSON: lane, slice, the id of the state's topic, position, tables, records
+    records                 each as length of key, length of value, key, value: what the kernel's `dump` gave
+    SHA-256                 of everything before it
+
+The log remains the truth: a snapshot saves the reading of what lies before its position, and can be deleted any time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gebus.lanes.places import Slice
+from gebus.plan import LanePlan
+
+VERSION = 1
+_MAGIC = b"gebus snapshot\n"
+_PREFIX = struct.Struct("<HI")
+"""Version, length of the header."""
+_FRAME = struct.Struct("<II")
+_DIGEST_BYTES = 32
+_LONGEST = 1 << 20
+"""Of a header, a key or a value: longer ones are damage, and must not be read into memory."""
+_BUFFER = 1 << 20
+_DAY_MS = 86_400_000
+
+Record = tuple[bytes, bytes]
+
+
+class SnapshotUnfit(Exception):
+    """A snapshot cannot be used: it is damaged, or of something else. The state is read from the log instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a snapshot is of. `position` is the first offset of the state's log that it does not hold."""
+
+    owned: Slice
+    topic_id: str
+    position: int
+    tables: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "lane": self.owned.lane, "slice": self.owned.number, "topic": self.topic_id, "position": self.position,
+            "tables": sorted(self.tables),
+        }  # fmt: skip
+
+
+def snapshot_path(directory: Path, owned: Slice) -> Path:
+    """Where the snapshot of a slice lies."""
+    return directory / owned.lane / f"{owned.number}.snapshot"
+
+
+def write_snapshot(directory: Path, header: Header, records: Sequence[Record]) -> int:
+    """Put a new snapshot in the place of the old one; returns its bytes. OSError where the disk does not take it.
+
+    Promised: after a crash or an error at any point there is the old one or the new one, whole.
+    """
+    path = snapshot_path(directory, header.owned)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        size = _write(aside, header, records)
+        aside.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            aside.unlink()
+        raise
+    _fsync(path.parent)
+    return size
+
+
+def sweep(path: Path) -> None:
+    """Delete what killed processes left half written beside a snapshot."""
+    for left in path.parent.glob(f".{path.name}.*"):
+        try:
+            os.kill(int(left.suffix[1:]), 0)
+        except (ProcessLookupError, ValueError):
+            left.unlink(missing_ok=True)
+        except PermissionError:  # it lives
+            pass
+
+
+def tidy(directory: Path, plans: Iterable[LanePlan], now_ms: int) -> None:
+    """Delete snapshots that can be of no use any more: of lanes that are gone, and older than all that they remember.
+
+    What a record held must not lie on a disk for longer than the lanes need it.
+    """
+    longest = {plan.name: max(_DAY_MS, plan.remembers_ms * 9 // 8) for plan in plans}
+    for path in [path for pattern in ("*/*.snapshot", "*/*.unfit") for path in directory.glob(pattern)]:
+        with suppress(OSError):
+            age_ms = now_ms - path.stat().st_mtime * 1000
+            if age_ms > longest.get(path.parent.name, -math.inf):
+                path.unlink()
+
+
+def _write(path: Path, header: Header, records: Sequence[Record]) -> int:
+    digest, size = hashlib.sha256(), 0
+    # Readable by its owner alone: it holds what the records of the log hold.
+    with os.fdopen(os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb", _BUFFER) as file:
+        for part in _parts(header, records):
+            digest.update(part)
+            size += file.write(part)
+        size += file.write(digest.digest())
+        file.flush()
+        os.fsync(file.fileno())
+    return size
+
+
+def _parts(header: Header, records: Sequence[Record]) -> Iterator[bytes]:
+    text = json.dumps({**header.as_json(), "records": len(records)}).encode()
+    yield _MAGIC + _PREFIX.pack(VERSION, len(text)) + text
+    for key, value in records:
+        yield _FRAME.pack(len(key), len(value)) + key
+        yield value
+
+
+def _fsync(directory: Path) -> None:
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+class SnapshotReader:
+    """Reads one snapshot, a record at a time.
+
+    Promised: a snapshot of another form, slice or topic is refused before its first record; by the time the last record
+    has been followed by None, every byte was checked. Not promised: that a record is what was written, until then.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("rb", _BUFFER)
+        try:
+            self.size = os.fstat(self._file.fileno()).st_size
+            self._digest = hashlib.sha256()
+            self.header, self._left = self._read_header()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def read(self) -> int:
+        """How many of its `size` bytes were read."""
+        return self._file.tell()
+
+    def require(self, owned: Slice, topic_id: str, tables: Iterable[str]) -> None:
+        """SnapshotUnfit unless it is of this slice and topic, and knows all these tables."""
+        header = self.header
+        if header.owned != owned:
+            raise SnapshotUnfit(f"it is of slice {header.owned}")
+        if header.topic_id != topic_id:
+            raise SnapshotUnfit(f"it goes on in another topic of the name {owned.state.topic}, which was deleted since")
+        # A table that was not in the plan then was not kept either, although the log may hold entries of it.
+        unknown = sorted(set(tables) - set(header.tables))
+        if unknown:
+            raise SnapshotUnfit(f"it was written while the lane had no table {', '.join(unknown)}")
+
+    def next(self) -> Record | None:
+        """The next record; None behind the last one."""
+        if not self._left:
+            self._finish()
+            return None
+        self._left -= 1
+        key_length, value_length = _FRAME.unpack(self._take(_FRAME.size))
+        return self._take(key_length), self._take(value_length)
+
+    def close(self) -> None:
+        """Close the file; safe to call twice."""
+        self._file.close()
+
+    def _read_header(self) -> tuple[Header, int]:
+        if self._take(len(_MAGIC)) != _MAGIC:
+            raise SnapshotUnfit("it does not begin as a snapshot does")
+        version, length = _PREFIX.unpack(self._take(_PREFIX.size))
+        if version != VERSION:
+            raise SnapshotUnfit(f"its format has version {version}; this gebus reads {VERSION}")
+        try:
+            found = json.loads(self._take(length))
+            owned = Slice(str(found["lane"]), int(found["slice"]))
+            header = Header(owned, str(found["topic"]), int(found["position"]), tuple(map(str, found["tables"])))
+            return header, int(found["records"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise SnapshotUnfit(f"its header is damaged ({type(error).__name__})") from error
+
+    def _finish(self) -> None:
+        wanted = self._digest.digest()
+        if self._file.read(_DIGEST_BYTES) != wanted:
+            raise SnapshotUnfit("its digest is not that of its bytes: it was damaged or cut short")
+        if self._file.read(1):
+            raise SnapshotUnfit("more bytes follow its digest")
+
+    def _take(self, length: int) -> bytes:
+        if length > _LONGEST:
+            raise SnapshotUnfit(f"it says that {length} bytes follow, more than any record has: it was damaged")
+        found = self._file.read(length)
+        if len(found) != length:
+            raise SnapshotUnfit("it ends too early: it was cut short")
+        self._digest.update(found)
+        return found
