@@ -17,7 +17,9 @@ from gebus.lanes.settings import LaneSettings
 
 _topic: Callable[[Any], Any] = KafkaMessage.topic
 _partition: Callable[[Any], Any] = KafkaMessage.partition
-_MILLISECOND = 0.001
+_HIDDEN_MS = 50
+"""So long after its append time a record may come to be seen: the broker was held up between the two, or replicas were
+late."""
 _CLOCKS_APART_MS = 60_000
 """So far this machine's clock may run ahead of the brokers' without any harm."""
 
@@ -167,8 +169,11 @@ class OrderedInputs:
             self._ends = self._open_ends()
         # A millisecond after the newest record came, the broker's clock shows a later one than its append time.
         self._asked = asked
-        self._floor_ms = max(self._newest_ms + (now - self._since >= _MILLISECOND), until_ms)
-        self._ask_at = now + self._settings.order_wait
+        # The broker's clock shows at least the newest append time that came, and what has passed since. What it stamped
+        # in the last moment before the answer may not be visible yet.
+        shown_ms = self._newest_ms + int((now - self._since) * 1000)
+        self._floor_ms = max(min(self._newest_ms + 1, shown_ms - _HIDDEN_MS), until_ms)
+        self._ask_at = now + self._settings.order_ask
         with told("asking for the ends of inputs"):
             self._ends.ask(asked)
 

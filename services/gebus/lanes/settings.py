@@ -44,6 +44,8 @@ class LaneSettings:
     """How long restoring may keep the live slices waiting at a time."""
     order_wait: float = 0.002
     """How long the loop waits for a record while it waits for the broker's word on a silent input as well."""
+    order_ask: float = 0.01
+    """How often the broker is asked for it, while its word is not enough."""
     ahead_records: int = 400_000
     ahead_bytes: int = 256 << 20
     """How much of all ordered inputs together may wait for its turn: each that runs ahead by more than its part of it,

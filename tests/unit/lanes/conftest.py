@@ -96,7 +96,7 @@ class Bench:
         for text in texts:
             self.kafka.append(place, text.encode(), key=text[:1].encode(), headers=[("trace", b"\x00\xff")])
 
-    def run(self, worker: Worker | None = None, turns: int = 60) -> None:
+    def run(self, worker: Worker | None = None, turns: int = 120) -> None:
         """Let a worker work for so many turns, in however many sessions, and stop it."""
         left = [turns]
 

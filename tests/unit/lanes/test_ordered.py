@@ -296,7 +296,7 @@ def test_a_topic_that_is_deleted_under_a_lane_is_named(bench: Bench, caplog: pyt
 
     def consume(self, num_messages, timeout):
         turns[0] += 1
-        if turns[0] == 30:
+        if turns[0] == 100:
             bench.kafka.deleted.add(X[0])
             self.take([X, PLACES[1]])
         return original(self, num_messages, timeout)

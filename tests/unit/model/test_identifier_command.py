@@ -124,7 +124,7 @@ def test_nothing_is_invented_for_a_day_before_the_list_of_divisions() -> None:
 
 def test_the_commands_of_the_readme_do_what_it_says() -> None:
     text = (Path(__file__).parents[3] / "README.md").read_text("utf-8")
-    commands = re.findall(r"^gebus identifier (.*)$", text, re.MULTILINE)
+    commands = re.findall(r"^    gebus identifier (.*)$", text, re.MULTILINE)
     assert len(commands) == 3
     for command in commands:
         assert run(*command.split()).exit_code == 0
