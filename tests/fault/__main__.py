@@ -52,6 +52,7 @@ def _run(fault: FaultStack, name: str, seed: int, *, events: int, length: Length
     return run | {
         "clean": not verdict.anomalies,
         "anomalies": verdict.counts,
+        "late": verdict.late,
         "first": [str(one) for one in verdict.anomalies[:_SHOWN]],
         "recoveries": [{"what": what, "seconds": seconds} for what, seconds in verdict.recoveries],
         "seconds": round(time.monotonic() - started),
@@ -76,8 +77,10 @@ def percentile(values: Sequence[float], percent: int) -> float:
 
 def _tell(name: str, run: dict[str, Any]) -> None:
     said = run.get("failed") or ("clean" if run["clean"] else f"NOT CLEAN: {run['anomalies']} {run['first']}")
+    late = f", {run['late']} late" if run.get("late") else ""
     recoveries = ", ".join(f"{one['what']} {one['seconds']:.1f} s" for one in run.get("recoveries", ()))
-    print(f"{name} seed {run['seed']}, {run['events']} events, {run['seconds']} s: {said}; {recoveries}", flush=True)  # noqa: T201
+    said += f"{late}; {recoveries}"
+    print(f"{name} seed {run['seed']}, {run['events']} events, {run['seconds']} s: {said}", flush=True)  # noqa: T201
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:

@@ -29,6 +29,7 @@ from gebus.plan import lanes
 _SETTLED_MS = 50
 """A request of a process that died may still arrive; what is committed later than this is not its own."""
 _WORDS = 6_000
+_LATE = "ms before records that were taken already"
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Verdict:
     anomalies: list[Anomaly]
     recoveries: list[tuple[str, float]]
     """What was done, and after how many seconds every slice had committed again."""
+    late: int
+    """How often a worker said that the broker showed a record too late for its place in the order."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -50,7 +53,7 @@ class Stage:
 
     def __init__(self, fault: FaultStack, root: Path, domain: str, events: int, seed: int) -> None:
         self.fault, self.domain, self.random, self.history = fault, domain, Random(seed), History()
-        self._events, self._seed = events, seed
+        self._events, self._seed, self._late = events, seed, 0
         write_catalogue(root, domain)
         self.bed = Bed(fault.stack, root, domain)
         self._open = ExitStack()
@@ -92,13 +95,13 @@ class Stage:
     @contextmanager
     def supervised(self, count: int, **environment: str) -> Iterator[Running]:
         """Workers under a supervisor."""
-        with self.bed.workers(count, **environment) as running, _telling(running):
+        with self.bed.workers(count, **environment) as running, self._telling(running):
             yield running
 
     @contextmanager
     def worker(self, slot: int, **environment: str) -> Iterator[Running]:
         """One worker without a supervisor."""
-        with self.bed.worker(slot, **environment) as running, _telling(running):
+        with self.bed.worker(slot, **environment) as running, self._telling(running):
             yield running
 
     @contextmanager
@@ -180,17 +183,18 @@ class Stage:
         self.history.write(path)
         history = History.read(path)
         recoveries = [(event["what"], event["seconds"]) for event in history.of("served")]
-        return Verdict(check(history, expect(history, self.catalogue)), recoveries)
+        return Verdict(check(history, expect(history, self.catalogue)), recoveries, self._late)
 
-
-@contextmanager
-def _telling(running: Running) -> Iterator[None]:
-    """If the block fails, add the workers' last words to what it says."""
-    try:
-        yield
-    except BaseException as error:
-        error.add_note(f"the workers' last words:\n{running.said[-_WORDS:]}")
-        raise
+    @contextmanager
+    def _telling(self, running: Running) -> Iterator[None]:
+        """If the block fails, add the workers' last words to what it says."""
+        try:
+            yield
+        except BaseException as error:
+            error.add_note(f"the workers' last words:\n{running.said[-_WORDS:]}")
+            raise
+        finally:
+            self._late += running.said.count(_LATE)
 
 
 def now_ms() -> int:

@@ -15,6 +15,7 @@ already, and hold the release back until they are decided, for as long as a tran
 
 from __future__ import annotations
 
+import logging
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ from confluent_kafka import Message as KafkaMessage
 
 from gebus.lanes.places import Place
 from gebus.lanes.ports import Message
+
+_log = logging.getLogger(__name__)
 
 # Unbound, and mapped over whole lists: a call from a loop of our own would cost a record more than all the rest.
 _timestamp: Callable[[Any], tuple[int, int]] = KafkaMessage.timestamp
@@ -128,6 +131,12 @@ class Merge:
 
     def add(self, place: Place, messages: Sequence[Message]) -> None:
         """Take in records of one input, in their order."""
+        late_ms = self._inputs[place].floor_ms - messages[0].timestamp()[1]
+        if late_ms > 0:
+            _log.warning(
+                "%s@%d: appended %d ms before records that were taken already: the broker's clock was set back, or it "
+                "showed this record late; replayed, it may stand elsewhere", place, messages[0].offset(), late_ms,
+            )  # fmt: skip
         self._inputs[place].add(messages, messages[-1].offset() + 1)
 
     def read_to(self, place: Place, offset: int) -> None:

@@ -44,6 +44,7 @@ class SupervisorSettings:
     """The bounds of a supervisor, in seconds."""
 
     backoff: float = 0.5
+    """From a worker's start to its next one, at first; twice that after each quick death."""
     backoff_ceiling: float = 30.0
     quick: float = 20.0
     """A worker that lived shorter died quickly."""
@@ -116,9 +117,9 @@ class Supervisor:
                 f"{self._settings.quick:g} s of its start, the last time with {_told(status)}; "
                 "see its messages above; all workers are stopped"
             )
-        delay = slot.backoff.next()
-        slot.due, slot.restarts = now + delay, slot.restarts + 1
-        _log.warning("slot %d: ended with %s; starting it again in %.1f s", slot.number, _told(status), delay)
+        # From its start on: a worker that ran for a while and is killed need not wait, one that cannot start does.
+        slot.due, slot.restarts = max(now, slot.started_at + slot.backoff.next()), slot.restarts + 1
+        _log.warning("slot %d: ended with %s; starting it again in %.1f s", slot.number, _told(status), slot.due - now)
 
     def _stop_all(self) -> None:
         running = [(slot.number, slot.process) for slot in self._slots if slot.process is not None]

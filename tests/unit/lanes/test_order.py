@@ -160,10 +160,12 @@ def test_large_records_count_by_their_size() -> None:
     assert merge.caught_up(MANY, 1_000) == [A]
 
 
-def test_a_clock_that_was_set_back_changes_no_partitions_own_order() -> None:
+def test_a_clock_that_was_set_back_changes_no_partitions_own_order(caplog: pytest.LogCaptureFixture) -> None:
     merge = begun(A, B)
     merge.add(A, records(A, 10, 30, 20, 40))
+    assert not caplog.records
     merge.add(A, records(A, 35, 50, start=4))
+    assert "a/0@4: appended 5 ms before records that were taken already" in caplog.text
     merge.add(B, records(B, 25, 60))
     found = told(merge.release(MANY))
     assert [offset for topic, offset in found if topic == "a"] == [0, 1, 2, 3, 4, 5]

@@ -95,6 +95,14 @@ def test_a_worker_that_dies_quickly_is_waited_for_ever_longer_and_then_given_up_
     assert max(gaps) <= 1 + 30 + 0.2
 
 
+def test_a_worker_that_ran_longer_than_its_wait_is_started_again_at_once() -> None:
+    workers = Workers(lives=9)
+    workers.run(1, 40)
+    times = [at for _, _, at in workers.started]
+    assert len(times) == 5
+    assert all(later - earlier < 9.5 for earlier, later in pairwise(times)), "four deaths, and no wait after any"
+
+
 def test_a_worker_that_is_refused_at_its_start_is_not_started_again() -> None:
     workers = Workers(lives=1, status=EXIT_DENIED)
     with pytest.raises(Stopped, match=r"slot \d: its worker was refused, see its message above"):
