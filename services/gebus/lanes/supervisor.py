@@ -104,8 +104,8 @@ class Supervisor:
             return
         _close_stdin(slot.process)
         slot.process = None
-        if now - slot.started_at >= self._settings.quick:
-            slot.backoff.reset()
+        if status == 0 or now - slot.started_at >= self._settings.quick:
+            slot.backoff.reset()  # somebody stopped it, or it ran: nothing says that it will fail again
         elif status == EXIT_DENIED:
             raise Stopped(
                 f"slot {slot.number}: its worker was refused, see its message above; what refuses it must be mended "

@@ -103,6 +103,12 @@ def test_a_worker_that_ran_longer_than_its_wait_is_started_again_at_once() -> No
     assert all(later - earlier < 9.5 for earlier, later in pairwise(times)), "four deaths, and no wait after any"
 
 
+def test_a_worker_that_somebody_stops_is_started_again_however_often() -> None:
+    workers = Workers(lives=1, status=0)
+    workers.run(1, 30)
+    assert len(workers.started) > 20
+
+
 def test_a_worker_that_is_refused_at_its_start_is_not_started_again() -> None:
     workers = Workers(lives=1, status=EXIT_DENIED)
     with pytest.raises(Stopped, match=r"slot \d: its worker was refused, see its message above"):
