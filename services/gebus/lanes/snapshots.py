@@ -226,7 +226,8 @@ class Snapshots:
 
 
 class _Job:
-    """One file being written, behind others of so many bytes. Its thread dies with the process: what it leaves is not a snapshot yet."""
+    """One file being written, behind others of so many bytes. Its thread dies with the process: what it leaves is not
+    a snapshot yet."""
 
     def __init__(self, directory: Path, header: Header, records: list[Record], tail: Tail, before: int) -> None:
         self.header, self.tail, self.before = header, tail, before

@@ -68,7 +68,8 @@ def chain(directory: Path) -> SnapshotChain:
     return found
 
 
-def test_tails_go_on_where_the_files_before_end(path: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("path")
+def test_tails_go_on_where_the_files_before_end(tmp_path: Path) -> None:
     for header in (TAIL, replace(TAIL, position=61, begins=50), replace(TAIL, position=90, begins=70)):
         write_snapshot(tmp_path, header, [(b"k", str(header.position).encode())])
     found = chain(tmp_path)
@@ -97,7 +98,8 @@ def test_a_new_snapshot_takes_the_place_of_what_it_holds(path: Path, tmp_path: P
         (replace(TAIL, begins=None), "it goes from offset None to 50"),
     ],
 )
-def test_a_tail_of_something_else_is_refused_by_name(path: Path, tmp_path: Path, header: Header, says: str) -> None:
+@pytest.mark.usefixtures("path")
+def test_a_tail_of_something_else_is_refused_by_name(tmp_path: Path, header: Header, says: str) -> None:
     write_snapshot(tmp_path / "other", header, [])
     (written,) = (tmp_path / "other" / "a.b").iterdir()
     written.rename(tail_path(tmp_path, OWNED, 42))
@@ -107,7 +109,8 @@ def test_a_tail_of_something_else_is_refused_by_name(path: Path, tmp_path: Path,
     assert found.path == tail_path(tmp_path, OWNED, 42)
 
 
-def test_a_cut_tail_is_found_after_what_lies_before_it(path: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("path")
+def test_a_cut_tail_is_found_after_what_lies_before_it(tmp_path: Path) -> None:
     write_snapshot(tmp_path, TAIL, RECORDS)
     tail = tail_path(tmp_path, OWNED, 42)
     tail.write_bytes(tail.read_bytes()[:-1])
