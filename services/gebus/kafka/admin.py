@@ -225,10 +225,12 @@ class Admin:
             found = self._once_coordinated(lambda: self._client.list_group_offsets(group)).get(group, {})
         return {(place.topic, place.partition): answer.offset for place, answer in found.items() if answer.offset >= 0}
 
-    def remove_member(self, group: str, instance: str) -> None:
-        """Take a static member out of a group, so that its partitions go to others before its session is over."""
+    def remove_member(self, group: str, instance: str, member: str | None = None) -> None:
+        """Take a static member out of a group, so that its partitions go to others before its session is over; where
+        the member is named, only if it still has the instance's place."""
+        removed = MemberToRemove(member_id=member, group_instance_id=instance)
         with told(self._connection, f"taking {instance} out of group {group}"):
-            answers = self._client.remove_group_members(group, [MemberToRemove(group_instance_id=instance)])
+            answers = self._client.remove_group_members(group, [removed])
         for error in answers.values():
             check(self._connection, f"taking {instance} out of group {group}", error)
 

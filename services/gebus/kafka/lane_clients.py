@@ -106,9 +106,10 @@ def open_producer(connection: Connection, slot: int) -> Producer:
             # request of a partition is under way, librdkafka's thread spins if the next one is ready.
             "linger.ms": 1_000,
             # So what a transaction writes to a partition, a join's state most of all, should fit one request: a third
-            # of a lane's CPU time was spinning. Below the broker's 2 MiB, the limit of every topic that lanes write.
-            "batch.size": 2_000_000,
-            "message.max.bytes": 2 << 20,
+            # of a lane's CPU time was spinning. Below the broker's 10 MiB, the limit of every topic that lanes write.
+            "batch.size": 9_000_000,
+            "batch.num.messages": 100_000,
+            "message.max.bytes": 10 << 20,
             "queue.buffering.max.messages": 1_000_000,
             "queue.buffering.max.kbytes": 256 << 10,
         },

@@ -34,9 +34,9 @@ class LaneClients:
     def producer(self, slot: int) -> Producer:
         return cast(Producer, open_producer(self._connection, slot))
 
-    def leave(self, slot: int) -> None:
+    def leave(self, slot: int, member: str | None = None) -> None:
         with Admin(self._connection) as admin:
-            admin.remove_member(GROUP, slot_id(slot))
+            admin.remove_member(GROUP, slot_id(slot), member)
 
     def topic_ids(self, topics: Collection[str], seconds: float) -> dict[str, str]:
         return topic_ids(self._connection, topics, seconds)

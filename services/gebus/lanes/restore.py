@@ -183,9 +183,10 @@ class Restorer:
     def _without_snapshot(self, owned: Slice, one: Restoring, why: Exception) -> None:
         """From the beginning of the log, with nothing in the kernel of what the snapshot gave."""
         one.close()
+        if one.snapshot is not None:
+            self._snapshots.put_aside(owned, one.snapshot.path, why)
         one.snapshot = None
         self._loading.pop(owned, None)
-        self._snapshots.put_aside(owned, why)
         self._kernel.close(owned.lane, owned.number)
         self._kernel.open(owned.lane, owned.number)
         self._read_on(owned, one, None)
@@ -232,8 +233,7 @@ class Restorer:
             ) from error
         self._report.add(len(value))
         one = self._reading[owned]
-        one.size += len(value)
-        one.records += 1
+        one.take(key, value, self._settings.snapshot_bytes)
         one.moved_at = self._clock.monotonic()
 
     def _is_decided(self, owned: Slice, offset: int) -> bool:
@@ -243,8 +243,7 @@ class Restorer:
             return False
         one = self._reading.pop(owned)
         self._open().incremental_unassign([owned.state.kafka()])
-        base = 0 if one.snapshot is None else one.snapshot.size
-        self._snapshots.restored(owned, Tail(offset, one.size, base))
+        self._snapshots.restored(owned, _tail_of(one, offset))
         return True
 
     def _not_in_the_log(self, owned: Slice) -> None:
@@ -274,6 +273,14 @@ class Restorer:
                         f"slice {owned} could not be restored: nothing came for {self._settings.restore_timeout:g} s, "
                         f"after {one.records} records; an open transaction may hold {owned.state} back"
                     )
+
+
+def _tail_of(one: Restoring, position: int) -> Tail:
+    """What the log holds up to a position beyond the snapshot that was restored from."""
+    files = one.snapshot
+    if files is None:
+        return Tail(position, one.size)
+    return Tail(position, one.size, files.size, files.files, files.position, one.tail, files.written_ms)
 
 
 def _still_open(offset: TopicPartition) -> bool:

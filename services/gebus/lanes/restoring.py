@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gebus.lanes.places import Place, Slice
 from gebus.lanes.ports import Clock
-from gebus.lanes.snapshot import Record, SnapshotReader
+from gebus.lanes.snapshot import Record, SnapshotChain
 
 _log = logging.getLogger(__name__)
 _SAY_EVERY = 5.0
 _SNAPSHOT_SHARE = 2 / 3
-"""Of the work: a tail is half its snapshot at most, or little."""
+"""Of the work: what the log holds beyond a snapshot is half of it at most, or little."""
 
 
 @dataclass(slots=True)
@@ -22,12 +22,14 @@ class Restoring:
 
     inputs: frozenset[Place]
     moved_at: float
-    snapshot: SnapshotReader | None = None
+    snapshot: SnapshotChain | None = None
     position: int | None = None
     """Where reading of the log began; None for its beginning."""
     records: int = 0
     size: int = 0
     """Records and bytes of the log."""
+    tail: list[Record] | None = field(default_factory=list)
+    """Those records; None where they are too many to keep."""
     _tail_ratio: float = 0.0
     _loaded: bool = False
 
@@ -43,11 +45,20 @@ class Restoring:
     @property
     def snapshot_position(self) -> int | None:
         """Where the snapshot leaves off."""
-        return None if self.snapshot is None else self.snapshot.header.position
+        return None if self.snapshot is None else self.snapshot.position
 
     def next(self) -> Record | None:
         """The next record of the snapshot; None behind the last one."""
         return None if self.snapshot is None else self.snapshot.next()
+
+    def take(self, key: bytes, value: bytes, most: int) -> None:
+        """A record of the log; about `most` bytes of them are kept, beyond which a tail of the snapshot is not due."""
+        self.records += 1
+        self.size += len(value)
+        if self.tail is not None:
+            self.tail.append((key, value))
+            if self.snapshot is None or self.size > 2 * most:
+                self.tail = None
 
     def read_to(self, offset: int, ends: tuple[int, int] | None) -> None:
         """The log was read up to an offset, and these are its ends as far as they are known."""

@@ -16,6 +16,7 @@ from gebus.lanes.budget import Budget, StoppedInput
 from gebus.lanes.crash import CrashPoint
 from gebus.lanes.dead_letters import dead_letter, dead_letter_topic
 from gebus.lanes.errors import Fenced, SessionEnded, in_our_words, is_missing, told
+from gebus.lanes.membership import Membership
 from gebus.lanes.meter import Meter, Observation
 from gebus.lanes.ordered import OrderedInputs
 from gebus.lanes.places import Lanes, Place
@@ -60,10 +61,11 @@ class Session:
         crash: CrashPoint,
         directory: Path,
         budget: Budget,
+        membership: Membership,
     ) -> None:
         self._lanes, self._kernel, self._meter = lanes, kernel, meter
         self._slot, self._clock, self._settings, self._crash = slot, clock, settings, crash
-        self._clients, self._schemas = clients, schemas
+        self._clients, self._schemas, self._membership = clients, schemas, membership
         self._consumer = clients.source_consumer(slot)
         self._snapshots = Snapshots(directory, kernel, clock, settings, meter.snapshots)
         self._restorer = Restorer(
@@ -231,6 +233,7 @@ class Session:
         self._transaction = Transaction(
             self._producer, self._kernel, self._clock, self._settings, crash=self._crash, snapshots=self._snapshots
         )
+        self._membership.write(self._consumer.memberid() or "")
         return True
 
     def _advance(self) -> None:

@@ -1,7 +1,9 @@
-"""A snapshot: the committed state of one slice in one file, with the position in the state's log that it stands for.
+"""A snapshot: the committed state of one slice in a file, with the position in the state's log that it stands for, and
+tails: files of the same form with what the log holds from one position to the next.
 
     magic and version       fixed bytes
-    header                  length, then JSON: lane, slice, the id of the state's topic, position, tables, records
+    header                  length, then JSON: lane, slice, the id of the state's topic, position, tables, records;
+                            of a tail also the position that it begins at
     records                 each as length of key, length of value, key, value: what the kernel's `dump` gave
     SHA-256                 of everything before it
 
@@ -15,7 +17,7 @@ import json
 import math
 import os
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,11 +52,14 @@ class Header:
     topic_id: str
     position: int
     tables: tuple[str, ...]
+    begins: int | None = None
+    """Of a tail: the first offset that it holds; None for a snapshot, which holds all before its position."""
 
     def as_json(self) -> dict[str, Any]:
+        begins = {} if self.begins is None else {"begins": self.begins}
         return {
             "lane": self.owned.lane, "slice": self.owned.number, "topic": self.topic_id, "position": self.position,
-            "tables": sorted(self.tables),
+            "tables": sorted(self.tables), **begins,
         }  # fmt: skip
 
 
@@ -63,12 +68,20 @@ def snapshot_path(directory: Path, owned: Slice) -> Path:
     return directory / owned.lane / f"{owned.number}.snapshot"
 
 
-def write_snapshot(directory: Path, header: Header, records: Sequence[Record]) -> int:
-    """Put a new snapshot in the place of the old one; returns its bytes. OSError where the disk does not take it.
+def tail_path(directory: Path, owned: Slice, begins: int) -> Path:
+    """Where the tail of a slice's snapshot lies that begins at an offset."""
+    return directory / owned.lane / f"{owned.number}.{begins}.tail"
 
-    Promised: after a crash or an error at any point there is the old one or the new one, whole.
+
+def write_snapshot(directory: Path, header: Header, records: Sequence[Record]) -> int:
+    """Put a new snapshot in the place of the old one and its tails, or a tail behind them; returns its bytes. OSError
+    where the disk does not take it.
+
+    Promised: after a crash or an error at any point there is the old one or the new one, whole. A tail holds a part of
+    the log, so whoever writes it, and however late, it is right.
     """
-    path = snapshot_path(directory, header.owned)
+    whole = header.begins is None
+    path = snapshot_path(directory, header.owned) if whole else tail_path(directory, header.owned, header.begins or 0)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -79,12 +92,16 @@ def write_snapshot(directory: Path, header: Header, records: Sequence[Record]) -
             aside.unlink()
         raise
     _fsync(path.parent)
+    if whole:
+        for tail in path.parent.glob(f"{header.owned.number}.*.tail"):
+            if int(tail.name.split(".")[1]) < header.position:
+                tail.unlink(missing_ok=True)
     return size
 
 
 def sweep(path: Path) -> None:
     """Delete what killed processes left half written beside a snapshot."""
-    for left in path.parent.glob(f".{path.name}.*"):
+    for left in path.parent.glob(f".{path.stem}.*"):
         try:
             os.kill(int(left.suffix[1:]), 0)
         except (ProcessLookupError, ValueError):
@@ -99,9 +116,11 @@ def tidy(directory: Path, plans: Iterable[LanePlan], now_ms: int) -> None:
     What a record held must not lie on a disk for longer than the lanes need it.
     """
     longest = {plan.name: max(_DAY_MS, plan.remembers_ms * 9 // 8) for plan in plans}
-    for path in [path for pattern in ("*/*.snapshot", "*/*.unfit") for path in directory.glob(pattern)]:
+    for path in [path for pattern in ("*/*.snapshot", "*/*.tail", "*/*.unfit") for path in directory.glob(pattern)]:
         with suppress(OSError):
-            age_ms = now_ms - path.stat().st_mtime * 1000
+            # A snapshot is of use for as long as its youngest tail.
+            tails = path.parent.glob(f"{path.name.partition('.')[0]}.*.tail") if path.suffix != ".unfit" else ()
+            age_ms = now_ms - max(one.stat().st_mtime for one in (path, *tails)) * 1000
             if age_ms > longest.get(path.parent.name, -math.inf):
                 path.unlink()
 
@@ -143,9 +162,11 @@ class SnapshotReader:
     """
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         self._file = path.open("rb", _BUFFER)
         try:
-            self.size = os.fstat(self._file.fileno()).st_size
+            stat = os.fstat(self._file.fileno())
+            self.size, self.written_ms = stat.st_size, int(stat.st_mtime * 1000)
             self._digest = hashlib.sha256()
             self.header, self._left = self._read_header()
         except BaseException:
@@ -191,7 +212,11 @@ class SnapshotReader:
         try:
             found = json.loads(self._take(length))
             owned = Slice(str(found["lane"]), int(found["slice"]))
-            header = Header(owned, str(found["topic"]), int(found["position"]), tuple(map(str, found["tables"])))
+            begins = found.get("begins")
+            header = Header(
+                owned, str(found["topic"]), int(found["position"]), tuple(map(str, found["tables"])),
+                None if begins is None else int(begins),
+            )  # fmt: skip
             return header, int(found["records"])
         except (ValueError, KeyError, TypeError) as error:
             raise SnapshotUnfit(f"its header is damaged ({type(error).__name__})") from error
@@ -211,3 +236,77 @@ class SnapshotReader:
             raise SnapshotUnfit("it ends too early: it was cut short")
         self._digest.update(found)
         return found
+
+
+class SnapshotChain:
+    """Reads a snapshot and the tails that lead on from it, as one.
+
+    Promised and not: as of `SnapshotReader`, for each of the files.
+    """
+
+    def __init__(self, directory: Path, owned: Slice) -> None:
+        self._directory, self._owned = directory, owned
+        self._readers: list[SnapshotReader] = []
+        self._at = 0
+        self.path = snapshot_path(directory, owned)
+        """The file in hand: where something is wrong, it is here."""
+
+    def open(self, topic_id: str, tables: Collection[str]) -> None:
+        """Find the files. FileNotFoundError where there is no snapshot, SnapshotUnfit or OSError for one not to use."""
+        try:
+            self._add(topic_id, tables)
+            with suppress(FileNotFoundError):
+                while True:
+                    self.path = tail_path(self._directory, self._owned, self.position)
+                    self._add(topic_id, tables)
+        except BaseException:
+            self.close()
+            raise
+        self.path = self._readers[0].path
+
+    @property
+    def position(self) -> int:
+        """The first offset of the state's log that they do not hold."""
+        return self._readers[-1].header.position
+
+    @property
+    def size(self) -> int:
+        return sum(reader.size for reader in self._readers)
+
+    @property
+    def files(self) -> int:
+        return len(self._readers)
+
+    @property
+    def written_ms(self) -> int:
+        """When the snapshot was written, by the file system's clock."""
+        return self._readers[0].written_ms
+
+    @property
+    def read(self) -> int:
+        """How many of their `size` bytes were read."""
+        return sum(reader.read for reader in self._readers)
+
+    def next(self) -> Record | None:
+        """The next record; None behind the last one of all."""
+        while self._at < len(self._readers):
+            reader = self._readers[self._at]
+            self.path = reader.path
+            record = reader.next()
+            if record is not None:
+                return record
+            self._at += 1
+        return None
+
+    def close(self) -> None:
+        """Close the files; safe to call twice."""
+        for reader in self._readers:
+            reader.close()
+
+    def _add(self, topic_id: str, tables: Collection[str]) -> None:
+        begins = self.position if self._readers else None
+        reader = SnapshotReader(self.path)
+        self._readers.append(reader)
+        reader.require(self._owned, topic_id, tables)
+        if reader.header.begins != begins or (begins is not None and reader.header.position <= begins):
+            raise SnapshotUnfit(f"it goes from offset {reader.header.begins} to {reader.header.position}")

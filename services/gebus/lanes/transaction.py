@@ -34,6 +34,7 @@ from gebus_kernel import Kernel
 
 from gebus.lanes.crash import CrashPoint
 from gebus.lanes.errors import SessionEnded, in_our_words, told
+from gebus.lanes.places import Slice
 from gebus.lanes.ports import Clock, Producer
 from gebus.lanes.settings import LaneSettings, state_topic
 from gebus.lanes.snapshots import Snapshots
@@ -122,7 +123,7 @@ class Transaction:
         """Commit all of it with the positions it was made from; returns how long delivered records took, in buckets."""
         for lane, slice_number, key, value in self._kernel.state():
             # Where it comes to lie is the position of the snapshot that holds it.
-            self._snapshots.producing()
+            self._snapshots.producing(Slice(lane, slice_number), key, value)
             report = self._snapshots.delivered
             self.produce(state_topic(lane), value, key=key, partition=slice_number, on_delivery=report)
         self._crash.reach("after_produce", self._settle)

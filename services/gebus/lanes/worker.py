@@ -11,6 +11,7 @@ from gebus.lanes.backoff import Backoff
 from gebus.lanes.budget import Budget
 from gebus.lanes.crash import CrashPoint
 from gebus.lanes.kernels import Kernels
+from gebus.lanes.membership import Membership
 from gebus.lanes.meter import Meter
 from gebus.lanes.places import Lanes
 from gebus.lanes.ports import Clients, Clock, Stopping
@@ -49,11 +50,13 @@ class Worker:
         self._meter, self._slot, self._clock = meter, slot, clock
         self._settings, self._crash, self._directory = settings, crash, directory
         self._budget = Budget(settings.state_bytes, clock)
+        self._membership = Membership(directory, slot)
         self._backoff = Backoff(settings.session_backoff, settings.session_backoff_ceiling)
 
     def run(self, stopping: Stopping, wait: Callable[[float], object]) -> None:
         """Work until `stopping`. Raises Fenced, or what cannot be got over; `wait` ends early when it is to stop."""
         gc.set_threshold(_ALLOCATIONS_BETWEEN_COLLECTIONS)
+        self._succeed()
         while not stopping():
             committed = self._meter.committed
             session = self._session()
@@ -70,8 +73,19 @@ class Worker:
                 if session.held_slot:
                     self._leave()
 
+    def _succeed(self) -> None:
+        """Take the member of a killed process of this slot out of the group, which would keep it for a session."""
+        member = self._membership.inherit()
+        if not member:
+            return
+        try:
+            self._clients.leave(self._slot, member)
+        except GebusError as error:  # it may be out already
+            _log.debug("slot %d: what its last process left behind: %s", self._slot, error)
+
     def _leave(self) -> None:
         """A static member that closes says that it comes back, and the group keeps its slices for it."""
+        self._membership.write("")
         try:
             self._clients.leave(self._slot)
         except GebusError as error:
@@ -90,6 +104,7 @@ class Worker:
             crash=self._crash,
             directory=self._directory,
             budget=self._budget,
+            membership=self._membership,
         )
 
     def _pause(self, error: GebusError, wait: Callable[[float], object]) -> None:

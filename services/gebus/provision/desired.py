@@ -69,7 +69,7 @@ def desired(catalogue: Catalogue, lanes: Sequence[LanePlan]) -> Desired:
 
 
 _SOURCE_SIZE = {"max.message.bytes": str((1 << 20) + (1 << 16))}
-"""Below the broker's 2 MiB: a source record that cannot be taken must still fit with the headers of a dead letter."""
+"""Below the broker's 10 MiB: a source record that cannot be taken must still fit with the headers of a dead letter."""
 
 
 def feed_file(feed: str) -> str:

@@ -114,8 +114,9 @@ _TIMES = {
 }
 _SIZES = {
     # A record of 1 MiB must fit with its batch's header, and once more as a dead letter with the headers that say why.
-    "message.max.bytes": str(2 << 20),
-    "replica.fetch.max.bytes": str(4 << 20),
+    # What a lane writes to a partition in one transaction should fit as well: gebus.kafka.lane_clients says why.
+    "message.max.bytes": str(10 << 20),
+    "replica.fetch.max.bytes": str(10 << 20),
     # 128 MiB of heap by default, all touched at the start.
     "log.cleaner.dedupe.buffer.size": str(16 << 20),
     "num.network.threads": "2",

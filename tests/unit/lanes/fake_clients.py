@@ -49,8 +49,13 @@ class FakeClients:
         self.asked: list[FakeEnds] = []
         self.left: list[int] = []
         """The slots that were given up for good."""
+        self.removed: list[tuple[int, str]] = []
+        """The members of killed processes that were taken out."""
 
-    def leave(self, slot: int) -> None:
+    def leave(self, slot: int, member: str | None = None) -> None:
+        if member is not None:
+            self.removed.append((slot, member))
+            return
         assert self.sources[-1].closed, "a member leaves when it has closed"
         self.left.append(slot)
 

@@ -333,6 +333,9 @@ class FakeConsumer:
     def consumer_group_metadata(self) -> int:
         return self.generation
 
+    def memberid(self) -> str:
+        return f"member-{self.generation}"
+
     def close(self) -> None:
         if not self.closed and self.next and self.callbacks:
             self.callbacks["on_revoke"](self, self.assignment())

@@ -10,7 +10,16 @@ import pytest
 from tests.unit.lanes.conftest import lane_plan
 
 from gebus.lanes.places import Slice
-from gebus.lanes.snapshot import Header, SnapshotReader, SnapshotUnfit, snapshot_path, tidy, write_snapshot
+from gebus.lanes.snapshot import (
+    Header,
+    SnapshotChain,
+    SnapshotReader,
+    SnapshotUnfit,
+    snapshot_path,
+    tail_path,
+    tidy,
+    write_snapshot,
+)
 from gebus.plan import TablePlan
 
 OWNED = Slice("a.b", 3)
@@ -48,6 +57,68 @@ def test_what_was_written_is_read(path: Path) -> None:
 def test_only_its_owner_may_read_it_and_nothing_is_left_beside(path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
     assert list(path.parent.iterdir()) == [path]
+
+
+TAIL = replace(HEADER, position=50, begins=42)
+
+
+def chain(directory: Path) -> SnapshotChain:
+    found = SnapshotChain(directory, OWNED)
+    found.open("id-1", ["once"])
+    return found
+
+
+@pytest.mark.usefixtures("path")
+def test_tails_go_on_where_the_files_before_end(tmp_path: Path) -> None:
+    for header in (TAIL, replace(TAIL, position=61, begins=50), replace(TAIL, position=90, begins=70)):
+        write_snapshot(tmp_path, header, [(b"k", str(header.position).encode())])
+    found = chain(tmp_path)
+    records = list(iter(found.next, None))
+    assert (records, found.position, found.files) == ([*RECORDS, (b"k", b"50"), (b"k", b"61")], 61, 3)
+    assert found.read == found.size
+    found.close()
+
+
+def test_a_new_snapshot_takes_the_place_of_what_it_holds(path: Path, tmp_path: Path) -> None:
+    for begins in (42, 50):
+        write_snapshot(tmp_path, replace(TAIL, position=begins + 8, begins=begins), [])
+    write_snapshot(tmp_path, replace(HEADER, position=50), RECORDS)
+    assert sorted(one.name for one in path.parent.iterdir()) == ["3.50.tail", "3.snapshot"]
+    found = chain(tmp_path)
+    assert (found.position, found.files) == (58, 2)
+    found.close()
+
+
+@pytest.mark.parametrize(
+    ("header", "says"),
+    [
+        (replace(TAIL, topic_id="id-2"), "another topic"),
+        (replace(TAIL, position=42), "it goes from offset 42 to 42"),
+        (replace(TAIL, begins=41), "it goes from offset 41 to 50"),
+        (replace(TAIL, begins=None), "it goes from offset None to 50"),
+    ],
+)
+@pytest.mark.usefixtures("path")
+def test_a_tail_of_something_else_is_refused_by_name(tmp_path: Path, header: Header, says: str) -> None:
+    write_snapshot(tmp_path / "other", header, [])
+    (written,) = (tmp_path / "other" / "a.b").iterdir()
+    written.rename(tail_path(tmp_path, OWNED, 42))
+    found = SnapshotChain(tmp_path, OWNED)
+    with pytest.raises(SnapshotUnfit, match=says):
+        found.open("id-1", ["once"])
+    assert found.path == tail_path(tmp_path, OWNED, 42)
+
+
+@pytest.mark.usefixtures("path")
+def test_a_cut_tail_is_found_after_what_lies_before_it(tmp_path: Path) -> None:
+    write_snapshot(tmp_path, TAIL, RECORDS)
+    tail = tail_path(tmp_path, OWNED, 42)
+    tail.write_bytes(tail.read_bytes()[:-1])
+    found = chain(tmp_path)
+    with pytest.raises(SnapshotUnfit, match="cut short"):
+        list(iter(found.next, None))
+    assert found.path == tail
+    found.close()
 
 
 def test_an_empty_state_is_a_snapshot_too(tmp_path: Path) -> None:
@@ -121,6 +192,10 @@ def test_what_no_lane_needs_any_more_is_deleted(tmp_path: Path) -> None:
         "1.snapshot": 9 * day + 1000,
         "2.unfit": 9 * day + 1000,
         "3.unfit": 0,
+        "4.snapshot": 12 * day,
+        "4.17.tail": 10 * day,
+        "4.19.tail": 0,
+        "5.17.tail": 10 * day,
         "note": 99 * day,
     }
     for lane, name, age in [*(("a.b", *one) for one in ages.items()), ("gone", "0.snapshot", 0)]:
@@ -129,6 +204,8 @@ def test_what_no_lane_needs_any_more_is_deleted(tmp_path: Path) -> None:
         path.touch()
         os.utime(path, ((now_ms - age) / 1000,) * 2)
     tidy(tmp_path, [plan], now_ms)
-    assert sorted(path.name for path in (tmp_path / "a.b").iterdir()) == ["0.snapshot", "3.unfit", "note"]
+    assert sorted(path.name for path in (tmp_path / "a.b").iterdir()) == [
+        "0.snapshot", "3.unfit", "4.17.tail", "4.19.tail", "4.snapshot", "note",
+    ]  # fmt: skip
     assert list((tmp_path / "gone").iterdir()) == []
     tidy(tmp_path / "nowhere", [plan], now_ms)

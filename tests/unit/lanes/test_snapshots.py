@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.unit.lanes.conftest import LANE, PLACES, Bench
 from tests.unit.lanes.fake_kafka import FakeConsumer
+from tests.unit.lanes.fake_kernel import FakeKernel
 
 from gebus.lanes import snapshots
 from gebus.lanes.places import Slice
@@ -66,6 +67,97 @@ def position(bench: Bench) -> int:
     return reader.header.position
 
 
+def growing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel of which nothing ever becomes of no use: its files need not be written anew."""
+    monkeypatch.setattr(FakeKernel, "state_size", lambda self: [(LANE, n, "seen", 1, 1 << 20) for n in self.slices])
+
+
+def tails(bench: Bench) -> list[int]:
+    """The offsets at which the tails of the slice's snapshot begin."""
+    return sorted(int(one.name.split(".")[1]) for one in path(bench).parent.glob("0.*.tail"))
+
+
+def test_a_snapshot_grows_by_tails_of_what_was_committed(
+    eager: Bench, read_from: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    growing(monkeypatch)
+    eager.publish("one")
+    eager.run()
+    first = position(eager)
+    for text in ("two", "six"):
+        eager.publish(text)
+        eager.run()
+    assert position(eager) == first, "it is written once"
+    assert (tails(eager)[0], len(tails(eager))) == (first, 2)
+    for record in eager.kafka.log[STATE]:
+        record.value = b"[]"
+    eager.publish("six", "one", "two", "ten")
+    eager.run()
+    assert eager.delivered() == ["ONE", "TWO", "SIX", "TEN"], "the log was not needed"
+    assert read_from[1] == first
+
+
+def test_a_damaged_tail_leaves_nothing_in_the_kernel(
+    eager: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    growing(monkeypatch)
+    for text in ("one", "two"):
+        eager.publish(text)
+        eager.run()
+    tail = path(eager).with_name(f"0.{tails(eager)[0]}.tail")
+    tail.write_bytes(tail.read_bytes().replace(b'["two"]', b'["six"]'))
+    eager.publish("six", "two")
+    eager.run()
+    assert eager.delivered() == ["ONE", "TWO", "SIX"]
+    assert f"{tail}: its digest is not that of its bytes" in caplog.text
+    assert tail.with_suffix(".unfit").exists()
+
+
+def test_more_than_may_be_kept_becomes_a_new_snapshot(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    growing(monkeypatch)
+    bench.settings = LaneSettings(session_attempts=5, snapshot_bytes=10, snapshot_interval=0.0)
+    bench.publish("one" * 10)
+    bench.run()
+    first = position(bench)
+    bench.publish("two" * 100)
+    bench.run()
+    assert (position(bench) > first, tails(bench)) == (True, [])
+
+
+def test_a_state_that_expires_is_written_anew(eager: Bench) -> None:
+    for text in ("one", "two", "three"):
+        eager.publish(text * 100)
+        eager.run()
+        assert tails(eager) == [], "the files would take more than twice as much as the state"
+
+
+def test_a_tail_that_was_not_written_is_followed_by_a_snapshot(eager: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    growing(monkeypatch)
+    eager.publish("one")
+    eager.run()
+    first = position(eager)
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    worker, failing = eager.worker(), pytest.MonkeyPatch()
+    failing.setattr(snapshots, "write_snapshot", full)
+    eager.publish("two")
+    turns = [0]
+
+    def stopping() -> bool:
+        turns[0] += 1
+        if turns[0] == 100:
+            failing.undo()
+            eager.clock.pass_(100.0)
+            eager.publish("three" * 200)
+        return turns[0] > 200
+
+    worker.run(stopping, eager.clock.pass_)
+    assert (eager.meter.snapshots.failed, tails(eager)) == (1, [])
+    assert position(eager) > first
+
+
 def test_a_restart_reads_the_snapshot_and_the_tail_alone(eager: Bench, read_from: list[int]) -> None:
     eager.publish("one", "two")
     eager.run()
@@ -103,7 +195,7 @@ def test_the_position_stands_for_what_this_worker_wrote(eager: Bench) -> None:
 def test_small_states_are_not_worth_a_snapshot(bench: Bench) -> None:
     bench.publish("one")
     bench.run(turns=3000)
-    assert not bench.directory.exists()
+    assert not list(bench.directory.glob("*/*"))
 
 
 def test_the_log_that_a_restart_had_to_read_is_worth_one(eager: Bench, read_from: list[int]) -> None:
