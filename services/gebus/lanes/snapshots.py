@@ -14,7 +14,7 @@ from gebus_kernel import Kernel
 from gebus.lanes.places import Slice
 from gebus.lanes.ports import Clock, Message
 from gebus.lanes.settings import STATE_PREFIX, LaneSettings
-from gebus.lanes.snapshot import Header, Record, SnapshotReader, SnapshotUnfit, snapshot_path, sweep, write_snapshot
+from gebus.lanes.snapshot import Header, Records, SnapshotReader, SnapshotUnfit, snapshot_path, sweep, write_snapshot
 
 _log = logging.getLogger(__name__)
 _REST = 20
@@ -170,7 +170,7 @@ class Snapshots:
 class _Job:
     """One snapshot being written. Its thread dies with the process: what it leaves is not a snapshot yet."""
 
-    def __init__(self, directory: Path, header: Header, records: list[Record], tail: int) -> None:
+    def __init__(self, directory: Path, header: Header, records: Records, tail: int) -> None:
         self.header, self.tail = header, tail
         self.size, self.error = 0, None
         self._directory, self._records = directory, records
