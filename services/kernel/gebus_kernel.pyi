@@ -1,5 +1,5 @@
 # ruff: noqa: A002 - a slice is what a worker owns, in every part of gebus
-"""The part of gebus that touches the bytes of a batch: no clock, no threads, no I/O but one folder's, if it is given one."""
+"""The part of gebus that touches the bytes of a batch: no clock, no threads, no I/O but one folder's."""
 
 from collections.abc import Iterator, Sequence
 from os import PathLike
@@ -93,8 +93,8 @@ class Account:
 class Dump:
     """The committed state of a slice as (key, value) records, each to be taken once; any thread may take them.
 
-    Promised: it is what was committed when it was made, whatever comes later. What lay on the disk then is read when its
-    turn comes, and is held there until the last of it was taken or this is dropped; SpillFailed where it cannot be read.
+    Promised: it is what was committed when it was made, whatever comes later. What lay on the disk then is read when
+    its turn comes, and held there until it was taken or this is dropped; SpillFailed where it cannot be read.
     """
 
     def __len__(self) -> int:
@@ -189,18 +189,18 @@ class Kernel:
         """The accounts of all open slices, what earlier owners counted included."""
 
     def state_size(self) -> list[tuple[str, int, str, int, int]]:
-        """(lane, slice, table, entries, bytes of memory) of all open slices; the entries are those on the disk as well."""
+        """(lane, slice, table, entries, bytes of memory) of all open slices; the entries on the disk count as well."""
 
     def spill_to(self, folder: str | PathLike[str], disk_bytes: int, cache_bytes: int) -> None:
         """Let `spill` use a folder, with so many bytes, read through a cache of so many bytes of memory.
 
-        To be called before a slice is opened. The folder must be no other kernel's, and be there when `spill` is called;
-        what this kernel puts there it deletes with the slice, or at the kernel's own end.
+        To be called before a slice is opened. What this kernel puts into the folder it deletes with the slice, or at its
+        own end; what else is there it leaves alone.
         """
 
     def spill(self, memory_bytes: int) -> tuple[int, str | None]:
-        """Move what is remembered to the disk until `state_size` gives `memory_bytes` or less; how many bytes that freed,
-        and why it was not more where the disk is full or cannot be written.
+        """Move what is remembered to the disk until `state_size` gives `memory_bytes` or less; how many bytes that
+        freed, and why it was not more where the disk is full or cannot be written.
 
         The largest tables first, of each the oldest generations. Nothing moves while a transaction is open, and nothing
         where no folder was given. Of what a deduplicate remembers all may move, of other entries only their values:

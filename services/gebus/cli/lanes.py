@@ -62,7 +62,7 @@ SpillBytesOption = Annotated[
     int,
     typer.Option(
         min=0,
-        help="How many bytes of a worker's state may go to $GEBUS_HOME/state/spill when its memory is used up; 0: none.",
+        help="How many bytes of a worker's state may go to $GEBUS_HOME/state/spill beyond its memory; 0: none.",
     ),
 ]
 SnapshotBytesOption = Annotated[

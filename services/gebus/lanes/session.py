@@ -102,8 +102,8 @@ class Session:
             self._commit()
         except SpillFailed as error:
             raise SessionEnded(
-                f"the state that went to the disk cannot be read ({error}); nothing is lost: the next session begins from "
-                "what is committed; look after the disk"
+                f"the state that went to the disk cannot be read ({error}); nothing is lost: the next session begins "
+                "from what is committed; look after the disk"
             ) from error
         finally:
             self._closing = True

@@ -1,4 +1,4 @@
-"""The disk that a worker's state goes to when its memory is used up: whose folder it is, and when something goes there."""
+"""The disk that a worker's state goes to beyond its memory: whose folder it is, and when something goes there."""
 
 from __future__ import annotations
 
@@ -75,8 +75,10 @@ class Spill:
         self._again_at = now + _AGAIN_SECONDS
         if now >= self._say_at:
             self._say_at = now + _SAY_SECONDS
-            _log.warning("the spill takes no more of the state: %s; it stays in memory, and nothing is lost; give `gebus "
-                         "run lanes` more --spill-bytes, or look after the disk of %s", self.reason, self._parent)  # fmt: skip
+            _log.warning(
+                "the spill takes no more of the state: %s; it stays in memory, and nothing is lost; give `gebus run lanes` "
+                "more --spill-bytes, or look after the disk of %s", self.reason, self._parent,
+            )  # fmt: skip
 
     def close(self) -> None:
         """Delete all of it; safe to call twice."""
