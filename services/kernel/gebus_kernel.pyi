@@ -1,10 +1,11 @@
 # ruff: noqa: A002 - a slice is what a worker owns, in every part of gebus
-"""The part of gebus that touches the bytes of a batch: no I/O, no clock, no threads."""
+"""The part of gebus that touches the bytes of a batch: no clock, no threads, no I/O but one folder's."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from os import PathLike
 from typing import Any, ClassVar, Protocol, final, type_check_only
 
-__all__ = ["Account", "Blocked", "Dead", "Kernel", "Step"]
+__all__ = ["Account", "Blocked", "Dead", "Dump", "Kernel", "SpillFailed", "Step"]
 
 @type_check_only
 class Message(Protocol):
@@ -89,6 +90,24 @@ class Account:
     waiting: int
 
 @final
+class Dump:
+    """The committed state of a slice as (key, value) records, each to be taken once; any thread may take them.
+
+    Promised: it is what was committed when it was made, whatever comes later. What lay on the disk then is read when
+    its turn comes, and held there until it was taken or this is dropped; SpillFailed where it cannot be read.
+    """
+
+    def __len__(self) -> int:
+        """The records that are left."""
+
+    def __iter__(self) -> Iterator[tuple[bytes, bytes]]: ...
+    def __next__(self) -> tuple[bytes, bytes]: ...
+
+class SpillFailed(OSError):
+    """What went to the disk cannot be read there, or is not what was written. What the kernel answered in the open
+    transaction must not be committed; nothing is lost, for state topic or snapshot give all of it again."""
+
+@final
 class Kernel:
     """The lanes of one worker: compiled plans, and the state of the slices that it owns.
 
@@ -151,8 +170,8 @@ class Kernel:
         """What to write into the state topics within the open transaction: (lane, slice, key, value), none if nothing
         changed. Each value is smaller than 512 KiB."""
 
-    def dump(self, lane: str, slice: int) -> list[tuple[bytes, bytes]]:
-        """The committed state of a slice as (key, value), which `restore` takes into an empty slice in this order.
+    def dump(self, lane: str, slice: int) -> Dump:
+        """The committed state of a slice, which `restore` takes into an empty slice in this order.
 
         Each value is smaller than 512 KiB. ValueError while a transaction is open.
         """
@@ -170,4 +189,24 @@ class Kernel:
         """The accounts of all open slices, what earlier owners counted included."""
 
     def state_size(self) -> list[tuple[str, int, str, int, int]]:
-        """(lane, slice, table, entries, bytes) of all open slices."""
+        """(lane, slice, table, entries, bytes of memory) of all open slices; the entries on the disk count as well."""
+
+    def spill_to(self, folder: str | PathLike[str], disk_bytes: int, cache_bytes: int) -> None:
+        """Let `spill` use a folder, with so many bytes, read through a cache of so many bytes of memory.
+
+        To be called before a slice is opened. What this kernel puts into the folder it deletes with the slice, or at its
+        own end; what else is there it leaves alone.
+        """
+
+    def spill(self, memory_bytes: int) -> tuple[int, str | None]:
+        """Move what is remembered to the disk until `state_size` gives `memory_bytes` or less; how many bytes that
+        freed, and why it was not more where the disk is full or cannot be written.
+
+        The largest tables first, of each the oldest generations. Nothing moves while a transaction is open, and nothing
+        where no folder was given. Of what a deduplicate remembers all may move, of other entries only their values:
+        some 90 bytes of each stay. Promised: outputs are the same as without it. Not promised: that `memory_bytes` is
+        reached. From then on `step`, `tick` and `restore` raise SpillFailed where the disk fails them.
+        """
+
+    def spilt(self) -> list[tuple[str, int, str, int]]:
+        """(lane, slice, table, bytes on the disk) of what went there."""

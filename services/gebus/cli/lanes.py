@@ -58,6 +58,13 @@ StateBytesOption = Annotated[
         "Half of this machine's memory for all workers together, unless given.",
     ),
 ]
+SpillBytesOption = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        help="How many bytes of a worker's state may go to $GEBUS_HOME/state/spill beyond its memory; 0: none.",
+    ),
+]
 SnapshotBytesOption = Annotated[
     int,
     typer.Option(
@@ -73,6 +80,7 @@ def run_lanes_command(
     workers: WorkersOption = 1,
     metrics_port: MetricsPortOption = _METRICS_PORT,
     state_bytes: StateBytesOption = None,
+    spill_bytes: SpillBytesOption = 0,
     snapshot_bytes: SnapshotBytesOption = _SNAPSHOT_BYTES,
 ) -> None:
     """Run the lanes of the catalogue until Ctrl-C or SIGTERM, then stop within seconds; nothing is lost either way.
@@ -100,7 +108,9 @@ def run_lanes_command(
 
     signal.signal(signal.SIGTERM, ask)
     signal.signal(signal.SIGINT, ask)
-    settings = LaneSettings(state_bytes=state_bytes or memory() // 2 // workers, snapshot_bytes=snapshot_bytes)
+    settings = LaneSettings(
+        state_bytes=state_bytes or memory() // 2 // workers, spill_bytes=spill_bytes, snapshot_bytes=snapshot_bytes
+    )
     supervisor = Supervisor(
         workers,
         lambda slot, restarts: spawn_worker(

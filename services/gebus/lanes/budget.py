@@ -42,16 +42,19 @@ class Budget:
         """Whether it is time to look again."""
         return self._clock.monotonic() >= self._look_at
 
-    def look(self, sizes: Sizes, *, restoring: bool) -> None:
-        """Look at what the kernel holds. Stopped where a worker that has just begun holds too much already."""
+    def look(self, sizes: Sizes, *, restoring: bool, spill: str = "") -> None:
+        """Look at what the kernel holds in memory; `spill` is why no more of it goes to the disk, if anything may.
+
+        Stopped where a worker that has just begun holds too much already.
+        """
         now = self._clock.monotonic()
         self._look_at = now + _LOOK_SECONDS
         total = sum(size for *_, size in sizes)
         if total >= self.limit and not self._begun:
             raise Stopped(
                 f"the state of this worker's slices takes {total:,} bytes{' already' if restoring else ''}, and its "
-                f"budget is {self.limit:,}; {_largest(sizes)}. Nothing is lost; give `gebus run lanes` more "
-                "--state-bytes, or more --workers on more machines"
+                f"budget is {self.limit:,}; {_largest(sizes)}{_told(spill)}. Nothing is lost; give `gebus run lanes` "
+                "more --state-bytes or --spill-bytes, or more --workers on more machines"
             )
         self._begun = self._begun or not restoring
         if total < self.limit * (_GO_ON if self.full else 1.0):
@@ -64,9 +67,13 @@ class Budget:
             self._say_at = now + _SAY_SECONDS
             _log.error(
                 "the state takes %s bytes, and the budget is %s: no input is taken until enough has expired; nothing "
-                "is lost. %s. Give `gebus run lanes` more --state-bytes or more --workers, or the steps a shorter "
-                "`within`", f"{total:,}", f"{self.limit:,}", _largest(sizes),
+                "is lost. %s%s. Give `gebus run lanes` more --state-bytes, --spill-bytes or --workers, or the steps a "
+                "shorter `within`", f"{total:,}", f"{self.limit:,}", _largest(sizes), _told(spill),
             )  # fmt: skip
+
+
+def _told(spill: str) -> str:
+    return f"; the disk takes no more: {spill}" if spill else ""
 
 
 def _largest(sizes: Sizes) -> str:

@@ -51,6 +51,7 @@ class Observation:
 
     accounts: Sequence[Account] = ()
     state: Sequence[tuple[str, int, str, int, int]] = ()
+    spilt: Sequence[tuple[str, int, str, int]] = ()
     lags: Mapping[Place, Lag] = field(default_factory=dict)
     held: Mapping[Place, str] = field(default_factory=dict)
     live: Sequence[Slice] = ()

@@ -52,6 +52,9 @@ END_TO_END = Metric(
     "From the log's append time of a source record until its delivery is committed; without a sum",
 )  # fmt: skip
 STATE_BYTES = Metric("gebus_state_bytes", "gauge", "bytes", ("slice", "table"), "Memory of a slice's table")
+STATE_SPILT = Metric(
+    "gebus_state_spilt_bytes", "gauge", "bytes", ("slice", "table"), "Disk of a slice's table, beside its memory"
+)
 STATE_ENTRIES = Metric(
     "gebus_state_entries", "gauge", "entries", ("slice", "table"), "Keys that a slice's table remembers"
 )
@@ -137,7 +140,10 @@ class WorkerCollector(Collector):
         for lane, number, table, count, length in seen.state:
             size.add_metric([f"{lane}/{number}", table], length)
             entries.add_metric([f"{lane}/{number}", table], count)
-        yield from (size, entries)
+        spilt = _gauge(STATE_SPILT)
+        for lane, number, table, length in seen.spilt:
+            spilt.add_metric([f"{lane}/{number}", table], length)
+        yield from (size, spilt, entries)
         for metric, value in ((STATE_BUDGET, seen.budget), (STOPPED, int(seen.full))):
             family = _gauge(metric)
             family.add_metric([], value)

@@ -9,7 +9,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as KafkaMessage
-from gebus_kernel import Kernel
+from gebus_kernel import Kernel, SpillFailed
 
 from gebus.lanes.blocked import HeldPartitions
 from gebus.lanes.budget import Budget, StoppedInput
@@ -27,6 +27,7 @@ from gebus.lanes.schemas import WriterSchemas
 from gebus.lanes.settings import LaneSettings
 from gebus.lanes.slices import Slices
 from gebus.lanes.snapshots import Snapshots
+from gebus.lanes.spill import Spill
 from gebus.lanes.transaction import Transaction
 from gebus.lanes.vanished import Vanished
 from gebus.model.errors import GebusError
@@ -62,6 +63,7 @@ class Session:
         directory: Path,
         budget: Budget,
         membership: Membership,
+        spill: Spill,
     ) -> None:
         self._lanes, self._kernel, self._meter = lanes, kernel, meter
         self._slot, self._clock, self._settings, self._crash = slot, clock, settings, crash
@@ -73,7 +75,7 @@ class Session:
         )
         self._slices = Slices(lanes, self._consumer, kernel, self._restorer)
         self._ordered = OrderedInputs(lanes, self._consumer, clients.ends, clock, settings)
-        self._budget, self._stopped = budget, StoppedInput(self._consumer)
+        self._budget, self._spill, self._stopped = budget, spill, StoppedInput(self._consumer)
         self._held = HeldPartitions(lanes, self._consumer, kernel, schemas, self._ordered)
         self._vanished = Vanished(lanes.topics, clients.presence)
         self._progress = Progress(self._consumer, clock, self._restorer.starts)
@@ -100,6 +102,11 @@ class Session:
             while not stopping():
                 self._turn()
             self._commit()
+        except SpillFailed as error:
+            raise SessionEnded(
+                f"the state that went to the disk cannot be read ({error}); nothing is lost: the next session begins "
+                "from what is committed; look after the disk"
+            ) from error
         finally:
             self._closing = True
             self._meter.abandoned += self._transaction is not None and self._transaction.open
@@ -202,7 +209,12 @@ class Session:
     def _keep_budget(self) -> None:
         """Stop the input at the budget's end; ordered shares, of which nothing is released then, wait by themselves."""
         beginning = self._slices.waiting or not self._slices.live_shares
-        self._budget.look(self._kernel.state_size(), restoring=beginning)
+        sizes = self._kernel.state_size()
+        if self._spill.due(sum(size for *_, size in sizes)):
+            self._commit()
+            self._spill.some(self._kernel)
+            sizes = self._kernel.state_size()
+        self._budget.look(sizes, restoring=beginning, spill=self._spill.reason)
         ordered, held = self._lanes.ordered_topics, self._held.holds
         places = {place for place in self._slices.live_places if place.topic not in ordered and place not in held}
         self._stopped.be(places, full=self._budget.full)
@@ -260,6 +272,7 @@ class Session:
         return Observation(
             accounts=tuple(self._kernel.accounts()),
             state=tuple(self._kernel.state_size()),
+            spilt=tuple(self._kernel.spilt()),
             lags=self._progress.lags(inputs, self._held.positions(inputs)),
             held={place: hold.reason for place, hold in self._held.holds.items()},
             live=tuple(self._slices.live),

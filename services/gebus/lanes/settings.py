@@ -52,6 +52,8 @@ class LaneSettings:
     and by more than a batch, is paused. A pause is dear: what the client has fetched by then is fetched again."""
     state_bytes: int = 8 << 30
     """How much state a worker may hold; beyond, the system would kill it."""
+    spill_bytes: int = 0
+    """How much of the state may go to the disk when memory is used up; 0: none."""
     snapshot_bytes: int = 16 << 20
     """Less of a log's tail is read faster than a snapshot of it is worth."""
     snapshot_interval: float = 1.0

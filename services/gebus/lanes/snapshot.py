@@ -17,11 +17,11 @@ import json
 import math
 import os
 import struct
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sized
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from gebus.lanes.places import Slice
 from gebus.plan import LanePlan
@@ -38,6 +38,10 @@ _BUFFER = 1 << 20
 _DAY_MS = 86_400_000
 
 Record = tuple[bytes, bytes]
+
+
+class Records(Iterable[Record], Sized, Protocol):
+    """What the kernel's `dump` gives; part of it is read from a disk as it is taken."""
 
 
 class SnapshotUnfit(Exception):
@@ -73,7 +77,7 @@ def tail_path(directory: Path, owned: Slice, begins: int) -> Path:
     return directory / owned.lane / f"{owned.number}.{begins}.tail"
 
 
-def write_snapshot(directory: Path, header: Header, records: Sequence[Record]) -> int:
+def write_snapshot(directory: Path, header: Header, records: Records) -> int:
     """Put a new snapshot in the place of the old one and its tails, or a tail behind them; returns its bytes. OSError
     where the disk does not take it.
 
@@ -125,7 +129,7 @@ def tidy(directory: Path, plans: Iterable[LanePlan], now_ms: int) -> None:
                 path.unlink()
 
 
-def _write(path: Path, header: Header, records: Sequence[Record]) -> int:
+def _write(path: Path, header: Header, records: Records) -> int:
     digest, size = hashlib.sha256(), 0
     # Readable by its owner alone: it holds what the records of the log hold.
     with os.fdopen(os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb", _BUFFER) as file:
@@ -138,7 +142,7 @@ def _write(path: Path, header: Header, records: Sequence[Record]) -> int:
     return size
 
 
-def _parts(header: Header, records: Sequence[Record]) -> Iterator[bytes]:
+def _parts(header: Header, records: Records) -> Iterator[bytes]:
     text = json.dumps({**header.as_json(), "records": len(records)}).encode()
     yield _MAGIC + _PREFIX.pack(VERSION, len(text)) + text
     for key, value in records:

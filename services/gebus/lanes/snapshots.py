@@ -16,7 +16,7 @@ from gebus.lanes.ports import Clock, Message
 from gebus.lanes.settings import STATE_PREFIX, LaneSettings
 from gebus.lanes.snapshot import (
     Header,
-    Record,
+    Records,
     SnapshotChain,
     SnapshotUnfit,
     snapshot_path,
@@ -229,7 +229,7 @@ class _Job:
     """One file being written, behind others of so many bytes. Its thread dies with the process: what it leaves is not
     a snapshot yet."""
 
-    def __init__(self, directory: Path, header: Header, records: list[Record], tail: Tail, before: int) -> None:
+    def __init__(self, directory: Path, header: Header, records: Records, tail: Tail, before: int) -> None:
         self.header, self.tail, self.before = header, tail, before
         self.size, self.error = 0, None
         self._directory, self._records = directory, records

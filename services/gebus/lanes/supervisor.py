@@ -144,7 +144,8 @@ def worker_command(
     slot: int, catalogue: Path, metrics_port: int | None, restarts: int, settings: LaneSettings
 ) -> list[str]:
     """The command line of a worker process, for `python -m gebus.lanes`."""
-    state = ["--state-bytes", str(settings.state_bytes), "--snapshot-bytes", str(settings.snapshot_bytes)]
+    bounds = {"state": settings.state_bytes, "spill": settings.spill_bytes, "snapshot": settings.snapshot_bytes}
+    state = [word for name, size in bounds.items() for word in (f"--{name}-bytes", str(size))]
     port = [] if metrics_port is None else ["--metrics-port", str(metrics_port)]
     options = ["--slot", str(slot), "--catalogue", str(catalogue), *state, "--restarts", str(restarts), *port]
     return [sys.executable, "-m", "gebus.lanes", *options]

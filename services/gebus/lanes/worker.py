@@ -18,6 +18,7 @@ from gebus.lanes.ports import Clients, Clock, Stopping
 from gebus.lanes.schemas import WriterSchemas
 from gebus.lanes.session import Session
 from gebus.lanes.settings import LaneSettings
+from gebus.lanes.spill import Spill
 from gebus.model.errors import GebusError, Stopped
 
 _log = logging.getLogger(__name__)
@@ -49,14 +50,21 @@ class Worker:
         self._lanes, self._kernels, self._clients, self._schemas = lanes, kernels, clients, schemas
         self._meter, self._slot, self._clock = meter, slot, clock
         self._settings, self._crash, self._directory = settings, crash, directory
-        self._budget = Budget(settings.state_bytes, clock)
+        self._spill = Spill(directory, settings, clock)
+        self._budget = Budget(self._spill.memory, clock)
         self._membership = Membership(directory, slot)
         self._backoff = Backoff(settings.session_backoff, settings.session_backoff_ceiling)
 
     def run(self, stopping: Stopping, wait: Callable[[float], object]) -> None:
         """Work until `stopping`. Raises Fenced, or what cannot be got over; `wait` ends early when it is to stop."""
         gc.set_threshold(_ALLOCATIONS_BETWEEN_COLLECTIONS)
-        self._succeed()
+        try:
+            self._succeed()
+            self._sessions(stopping, wait)
+        finally:
+            self._spill.close()
+
+    def _sessions(self, stopping: Stopping, wait: Callable[[float], object]) -> None:
         while not stopping():
             committed = self._meter.committed
             session = self._session()
@@ -92,9 +100,11 @@ class Worker:
             _log.warning("slot %d: its slices go to others only when its session is over: %s", self._slot, error)
 
     def _session(self) -> Session:
+        kernel = self._kernels.new()
+        self._spill.give(kernel)
         return Session(
             self._lanes,
-            self._kernels.new(),
+            kernel,
             self._clients,
             self._schemas,
             self._meter,
@@ -105,6 +115,7 @@ class Worker:
             directory=self._directory,
             budget=self._budget,
             membership=self._membership,
+            spill=self._spill,
         )
 
     def _pause(self, error: GebusError, wait: Callable[[float], object]) -> None:

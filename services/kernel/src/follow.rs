@@ -40,7 +40,7 @@ pub fn entity(fields: &Fields<'_>, with_source: bool) -> u128 {
 }
 
 pub fn held(store: &Store, entity: u128, clock_ms: i64) -> Option<Held> {
-    let value = store.get(entity, 0, clock_ms)?.value;
+    let value = store.get(entity, 0, clock_ms)?.value();
     let (kind, rest) = value.split_first()?;
     let revision = i64::from_le_bytes(*rest.first_chunk()?);
     Some(Held { revision, delivered: *kind == DELIVERED })
@@ -71,9 +71,9 @@ pub fn write_tail(store: &Store, entity: u128, clock_ms: i64, out: &mut Vec<u8>)
     let mut number = 0;
     while let Some(part) = store.get(entity, number, clock_ms) {
         out.extend_from_slice(if number == 0 {
-            part.value.get(HEAD..).unwrap_or_default()
+            part.value().get(HEAD..).unwrap_or_default()
         } else {
-            part.value
+            part.value()
         });
         number += 1;
     }

@@ -141,7 +141,7 @@ impl EachPair {
         stores[side].entries(key, now, &mut bench.places);
         let places = bench.places.iter().filter_map(|place| stores[side].at(*place));
         let earlier = places.into_iter().find(|entry| entry.identity == arrival.identity);
-        let earlier = earlier.map(|entry| Kept::read(entry.value));
+        let earlier = earlier.map(|entry| Kept::read(entry.value()));
         if self.follow && earlier.is_some_and(|kept| arrival.envelope.revision <= kept.revision()) {
             return Taken::Superseded;
         }
@@ -189,15 +189,15 @@ impl EachPair {
         let partners = &mut stores[1 - side];
         bench
             .others
-            .retain(|place| partners.at(*place).is_some_and(|entry| !Kept::read(entry.value).is(MARKER)));
+            .retain(|place| partners.at(*place).is_some_and(|entry| !Kept::read(entry.value()).is(MARKER)));
         let bytes =
-            bench.others.iter().filter_map(|place| partners.at(*place)).map(|entry| entry.value.len());
+            bench.others.iter().filter_map(|place| partners.at(*place)).map(|entry| entry.value().len());
         if too_large(bench.others.len(), bytes.sum(), arrival.record.len()) {
             return false;
         }
         for place in &bench.others {
             let Some(entry) = partners.at(*place) else { continue };
-            let kept = Kept::read(entry.value);
+            let kept = Kept::read(entry.value());
             let mut records = [Some(arrival.record), Some(kept.record)];
             if side == 1 {
                 records.swap(0, 1);
@@ -228,7 +228,7 @@ impl EachPair {
             let store = &mut stores[side];
             let Some((_, place)) = due[side] else { return false };
             let Some(entry) = store.at(place) else { return false };
-            let (key, identity, kept) = (entry.key, entry.identity, Kept::read(entry.value));
+            let (key, identity, kept) = (entry.key, entry.identity, Kept::read(entry.value()));
             let alone = kept.flags & (MARKER | MATCHED) == 0;
             if alone {
                 let mut records = [Some(kept.record), None];

@@ -1,13 +1,17 @@
 //! The kernel: a batch of records in, the records to deliver out, with the state that follows.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use crate::lane::{Feed, Lane};
 use crate::limit::Recent;
 use crate::plan::{LanePlan, SourcePlan};
-use crate::slice::{Slice, StateRecord};
+use crate::slice::Slice;
 use crate::source::{Scratch, Source};
+use crate::spill::{Disk, Dump};
 use crate::turn::{Delivered, Work};
+
+pub use spill::Spillable;
 
 /// The upper bounds of the buckets that end-to-end latencies are counted in; a last bucket takes what lies above.
 pub const LATENCY_BOUNDS_MS: [i64; 14] =
@@ -46,6 +50,8 @@ pub struct Kernel {
     scratch: Scratch,
     work: Work,
     delivered: Delivered,
+    /// Where what is remembered goes beyond its memory.
+    disk: Option<Arc<Disk>>,
 }
 
 impl Kernel {
@@ -222,7 +228,7 @@ impl Kernel {
     }
 
     /// The committed state of a slice, as records of its state topic.
-    pub fn dump(&self, lane: &str, slice: u32) -> Result<Vec<StateRecord>, String> {
+    pub fn dump(&self, lane: &str, slice: u32) -> Result<Dump, String> {
         let number = self.lane_number(lane)?;
         let place = |error: String| format!("lane {lane}: slice {slice}: {error}");
         let state = self.slices[number].get(&slice).ok_or_else(|| not_open(lane, slice))?;
@@ -317,6 +323,7 @@ impl Heard {
     }
 }
 
+mod spill;
 mod step;
 #[cfg(test)]
 mod tests;

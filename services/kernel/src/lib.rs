@@ -1,4 +1,4 @@
-//! The part of gebus that touches the bytes of a batch: no I/O, no clock, no threads.
+//! The part of gebus that touches the bytes of a batch: no clock, no threads, no I/O but one disk's.
 #![forbid(unsafe_code)]
 
 mod account;
@@ -23,6 +23,7 @@ mod path;
 mod plan;
 mod project;
 mod python;
+mod python_dump;
 #[cfg(test)]
 mod random;
 mod reconcile;
@@ -40,6 +41,7 @@ mod seen;
 mod side;
 mod slice;
 mod source;
+mod spill;
 mod stand;
 mod store;
 mod table;

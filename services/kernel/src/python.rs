@@ -10,6 +10,7 @@ use crate::batch::{Key, Outcome, Output, Wait};
 use crate::kernel::{Kernel as Core, LATENCY_BOUNDS_MS};
 use crate::mask::TokenKey;
 use crate::messages::{Batch, Getters};
+use crate::python_dump::{Dump, SpillFailed};
 
 fn refused(error: String) -> PyErr {
     PyValueError::new_err(error)
@@ -186,7 +187,8 @@ impl Kernel {
 
     fn restore(&mut self, py: Python<'_>, lane: &str, slice: u32, key: &[u8], value: &[u8]) -> PyResult<()> {
         let core = &mut self.core;
-        py.detach(|| core.restore(lane, slice, key, value)).map_err(refused)
+        py.detach(|| core.restore(lane, slice, key, value)).map_err(refused)?;
+        core.check_disk().map_err(SpillFailed::new_err)
     }
 
     fn step(&mut self, py: Python<'_>, messages: &Bound<'_, PyAny>) -> PyResult<Step> {
@@ -196,6 +198,7 @@ impl Kernel {
         let Self { core, outcome, .. } = self;
         outcome.clear();
         py.detach(|| core.step(&records, outcome));
+        core.check_disk().map_err(SpillFailed::new_err)?;
         Step::new(py, core, outcome, &batch, records.len())
     }
 
@@ -204,16 +207,25 @@ impl Kernel {
         let Self { core, outcome, .. } = self;
         outcome.clear();
         py.detach(|| core.tick(lane, slice, clock_ms, outcome)).map_err(refused)?;
+        core.check_disk().map_err(SpillFailed::new_err)?;
         Step::new(py, core, outcome, &Batch::default(), 0)
     }
 
-    fn dump<'py>(&self, py: Python<'py>, lane: &str, slice: u32) -> PyResult<Bound<'py, PyList>> {
-        let records = py.detach(|| self.core.dump(lane, slice)).map_err(refused)?;
-        let list = PyList::empty(py);
-        for (key, value) in records {
-            list.append((PyBytes::new(py, &key), PyBytes::new(py, &value)))?;
-        }
-        Ok(list)
+    fn dump(&self, py: Python<'_>, lane: &str, slice: u32) -> PyResult<Dump> {
+        py.detach(|| self.core.dump(lane, slice)).map(Dump::new).map_err(refused)
+    }
+
+    fn spill_to(&mut self, folder: std::path::PathBuf, disk_bytes: u64, cache_bytes: u64) {
+        self.core.spill_to(&folder, disk_bytes, cache_bytes);
+    }
+
+    fn spill(&mut self, py: Python<'_>, memory_bytes: usize) -> (usize, Option<String>) {
+        let core = &mut self.core;
+        py.detach(|| core.spill(memory_bytes))
+    }
+
+    fn spilt(&mut self) -> Vec<(&str, u32, &str, u64)> {
+        self.core.spilt()
     }
 
     fn state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
@@ -339,5 +351,5 @@ fn blocked<'py>(py: Python<'py>, outcome: &Outcome) -> PyResult<Bound<'py, PyLis
 #[pymodule]
 mod gebus_kernel {
     #[pymodule_export]
-    use super::{Account, Blocked, Dead, Kernel, Step};
+    use super::{Account, Blocked, Dead, Dump, Kernel, SpillFailed, Step};
 }

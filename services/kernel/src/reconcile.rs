@@ -113,11 +113,11 @@ impl Reconcile {
         store.entries(key, now, &mut bench.places);
         let entries = || bench.places.iter().filter_map(|place| store.at(*place));
         let earlier = entries().find(|entry| entry.identity == arrival.identity);
-        if earlier.is_some_and(|entry| arrival.envelope.revision <= Kept::read(entry.value).revision()) {
+        if earlier.is_some_and(|entry| arrival.envelope.revision <= Kept::read(entry.value()).revision()) {
             return Taken::Superseded;
         }
         let others = entries().filter(|entry| entry.identity != BOOK).count();
-        let largest = entries().map(|entry| entry.value.len()).fold(arrival.record.len(), usize::max);
+        let largest = entries().map(|entry| entry.value().len()).fold(arrival.record.len(), usize::max);
         let whole = (others + 1).saturating_mul(2 * largest + 512);
         if (earlier.is_none() && others >= self.most) || whole > MOST_MADE {
             return Taken::TooMany;
@@ -146,10 +146,10 @@ impl Reconcile {
         let (mut standing, mut known) = (Vec::new(), vec![BOOK]);
         for entry in bench.places.iter().filter_map(|place| state.store.at(*place)) {
             if entry.identity == BOOK {
-                book = Book::read(entry.value);
+                book = Book::read(entry.value());
                 continue;
             }
-            let kept = Kept::read(entry.value);
+            let kept = Kept::read(entry.value());
             known.push(entry.identity);
             if !kept.is(MARKER) {
                 standing.push(Assertion::of(entry.identity, kept.record));
@@ -303,7 +303,8 @@ struct State<'a> {
 impl<'a> State<'a> {
     /// What the arrival withdrew, or itself where nothing stood any more.
     fn withdrawn(&self) -> Assertion<'a> {
-        let before = self.before.and_then(|place| self.store.at(place)).map(|entry| Kept::read(entry.value));
+        let before =
+            self.before.and_then(|place| self.store.at(place)).map(|entry| Kept::read(entry.value()));
         let record = before.filter(|kept| !kept.is(MARKER)).map_or(self.arrival.record, |kept| kept.record);
         Assertion::of(self.arrival.identity, record)
     }

@@ -38,7 +38,7 @@ pub fn keys(
     own: Range,
 ) -> (Range, Option<Range>) {
     let (entity, revision) = (follow::entity(fields, true), fields.long(REVISION));
-    let known = store.get(entity, 0, append_ms).and_then(|entry| entry.value.split_first_chunk::<8>());
+    let known = store.get(entity, 0, append_ms).and_then(|entry| entry.value().split_first_chunk::<8>());
     let mut left = None;
     if let Some((known, key)) = known {
         let (late, same) = (i64::from_le_bytes(*known) >= revision, *key == arena[own.0..own.1]);

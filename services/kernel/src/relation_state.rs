@@ -1,6 +1,7 @@
 //! The state of a relation in a slice.
 
 use crate::relation::Bench;
+use crate::spill::Piece;
 use crate::store::{Store, StoreDelta};
 
 /// The stores of a relation, by their table names, and what is used again from record to record.
@@ -27,6 +28,10 @@ impl RelationState {
         self.tables.iter().map(String::as_str).zip(&self.stores)
     }
 
+    pub fn tables_mut(&mut self) -> impl Iterator<Item = (&str, &mut Store)> {
+        self.tables.iter().map(String::as_str).zip(&mut self.stores)
+    }
+
     #[must_use]
     pub fn changed(&self) -> bool {
         self.stores.iter().any(Store::changed)
@@ -51,7 +56,7 @@ impl RelationState {
     }
 
     /// All that is committed: table names, and records that give it again.
-    pub fn dump(&self) -> Vec<(&str, Vec<Vec<u8>>)> {
+    pub fn dump(&self) -> Vec<(&str, Vec<Piece>)> {
         self.tables().map(|(table, store)| (table, store.dump(table, self.fingerprint))).collect()
     }
 

@@ -8,6 +8,7 @@ use crate::relation::{Input, Offered, Relation, Taken};
 use crate::relation_plan::RelationPlan;
 use crate::relation_state::RelationState;
 use crate::schema::Schema;
+use crate::spill::tests::records;
 use crate::store::StoreDelta;
 use crate::text_key::TextKey;
 use crate::walk::Walker;
@@ -295,7 +296,8 @@ impl Rig {
     }
 
     pub fn dump(&self) -> Vec<(String, Vec<Vec<u8>>)> {
-        owned(self.state.dump())
+        let dump = self.state.dump().into_iter();
+        owned(dump.map(|(table, pieces)| (table, records(pieces))).collect())
     }
 }
 

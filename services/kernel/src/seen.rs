@@ -1,8 +1,15 @@
 //! What a deduplicate step remembers: keys by 128 bits, in generations of an eighth of the window.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use crate::spill::{Disk, Piece, Run};
 use crate::table::Table;
+
+pub use delta::Delta;
+
+mod delta;
+mod spilt;
 
 /// A key counts as seen while its generation is at most this far from the record's own.
 const GENERATIONS: i64 = 8;
@@ -29,12 +36,27 @@ pub struct Seen {
     far: BTreeSet<(u128, i64)>,
     /// The keys of the open transaction: what to write into the log, and what to take back.
     pending: Vec<(u128, i64)>,
+    /// By generation, what went to the disk: by the keys' places, nothing else.
+    spilt: BTreeMap<i64, Spilt>,
+}
+
+/// The keys of a generation that lie on the disk.
+struct Spilt {
+    run: Arc<Run>,
+    keys: usize,
 }
 
 impl Seen {
     #[must_use]
     pub fn new(generation_ms: i64) -> Self {
-        Self { generation_ms, table: Table::default(), base: 0, far: BTreeSet::new(), pending: Vec::new() }
+        Self {
+            generation_ms,
+            table: Table::default(),
+            base: 0,
+            far: BTreeSet::new(),
+            pending: Vec::new(),
+            spilt: BTreeMap::new(),
+        }
     }
 
     /// Remembers `key` at `append_ms`, and says whether it is new.
@@ -45,6 +67,9 @@ impl Seen {
             if self.far.range(reach).next().is_some() {
                 return false;
             }
+        }
+        if !self.spilt.is_empty() && self.lies_on_disk(key, generation, GENERATIONS) {
+            return false;
         }
         let added = self.add(key, generation, GENERATIONS);
         if added {
@@ -87,11 +112,12 @@ impl Seen {
     /// Drops the entries that no record at or after `clock_ms` could match, and says how many.
     pub fn advance(&mut self, clock_ms: i64) -> usize {
         let oldest = clock_ms.div_euclid(self.generation_ms) - GENERATIONS;
+        let mut dropped = self.drop_runs(oldest);
         if oldest <= self.base + 1 {
-            return 0;
+            return dropped;
         }
         let shift = oldest - 1 - self.base;
-        let mut dropped =
+        dropped +=
             self.table.relabel(|label| u8::try_from(i64::from(label) - shift).ok().filter(|to| *to > 0));
         self.base = oldest - 1;
         for (key, generation) in std::mem::take(&mut self.far) {
@@ -106,7 +132,7 @@ impl Seen {
 
     #[must_use]
     pub fn len(&self) -> usize {
-        self.table.len() + self.far.len()
+        self.table.len() + self.far.len() + self.spilt.values().map(|spilt| spilt.keys).sum::<usize>()
     }
 
     #[must_use]
@@ -124,10 +150,11 @@ impl Seen {
 
     /// All keys, as deltas from which `restore` makes the same again.
     #[must_use]
-    pub fn dump(&self, table: &str, fingerprint: u64) -> Vec<Vec<u8>> {
+    pub fn dump(&self, table: &str, fingerprint: u64) -> Vec<Piece> {
         let near = self.table.entries().map(|(key, label)| (key, self.base + i64::from(label)));
         let all: Vec<(u128, i64)> = near.chain(self.far.iter().copied()).collect();
-        all.chunks(MOST_KEYS).map(|keys| self.delta(table, fingerprint, keys)).collect()
+        let deltas = all.chunks(MOST_KEYS).map(|keys| Piece::Ready(self.delta(table, fingerprint, keys)));
+        deltas.chain(self.spilt_pieces(table, fingerprint)).collect()
     }
 
     fn delta(&self, table: &str, fingerprint: u64, keys: &[(u128, i64)]) -> Vec<u8> {
@@ -135,12 +162,7 @@ impl Seen {
         for (key, generation) in keys {
             generations.entry(*generation).or_default().push(*key);
         }
-        let mut out = Vec::with_capacity(keys.len() * 16 + table.len() + 64);
-        out.push(DELTA_VERSION);
-        out.extend_from_slice(&(table.len() as u16).to_le_bytes());
-        out.extend_from_slice(table.as_bytes());
-        out.extend_from_slice(&fingerprint.to_le_bytes());
-        out.extend_from_slice(&self.generation_ms.to_le_bytes());
+        let mut out = self.head(table, fingerprint, keys.len());
         for (generation, keys) in generations {
             out.extend_from_slice(&generation.to_le_bytes());
             out.extend_from_slice(&(keys.len() as u32).to_le_bytes());
@@ -148,6 +170,17 @@ impl Seen {
                 out.extend_from_slice(&key.to_le_bytes());
             }
         }
+        out
+    }
+
+    /// How a delta with room for so many keys begins.
+    fn head(&self, table: &str, fingerprint: u64, keys: usize) -> Vec<u8> {
+        let mut out = Vec::with_capacity(keys * 16 + table.len() + 64);
+        out.push(DELTA_VERSION);
+        out.extend_from_slice(&(table.len() as u16).to_le_bytes());
+        out.extend_from_slice(table.as_bytes());
+        out.extend_from_slice(&fingerprint.to_le_bytes());
+        out.extend_from_slice(&self.generation_ms.to_le_bytes());
         out
     }
 
@@ -159,58 +192,12 @@ impl Seen {
             for key in keys.chunks_exact(16) {
                 let mut bytes = [0; 16];
                 bytes.copy_from_slice(key);
-                self.add(u128::from_le_bytes(bytes), generation, 0);
+                let key = u128::from_le_bytes(bytes);
+                if self.spilt.is_empty() || !self.lies_on_disk(key, generation, 0) {
+                    self.add(key, generation, 0);
+                }
             }
         }
-    }
-}
-
-/// A delta as it was read from the log, checked.
-pub struct Delta<'a> {
-    pub table: &'a str,
-    /// Of what the keys mean. The first version did not write it.
-    pub fingerprint: Option<u64>,
-    generation_ms: i64,
-    generations: Vec<(i64, &'a [u8])>,
-}
-
-impl<'a> Delta<'a> {
-    pub fn parse(bytes: &'a [u8]) -> Result<Self, String> {
-        let (version, rest) = bytes.split_first().ok_or("the delta is empty")?;
-        if !(1..=DELTA_VERSION).contains(version) {
-            return Err(format!(
-                "the delta is of format version {version}, this kernel reads {DELTA_VERSION}; \
-                 run the version of gebus-kernel that wrote it, or a later one"
-            ));
-        }
-        Self::parse_content(rest, *version > 1).ok_or_else(|| {
-            "the delta is damaged: its lengths do not add up; restore the state topic from a replica"
-                .to_owned()
-        })
-    }
-
-    fn parse_content(rest: &'a [u8], fingerprinted: bool) -> Option<Self> {
-        let (length, rest) = rest.split_first_chunk::<2>()?;
-        let (name, rest) = rest.split_at_checked(u16::from_le_bytes(*length).into())?;
-        let table = std::str::from_utf8(name).ok()?;
-        let (fingerprint, rest) = if fingerprinted {
-            let (bytes, rest) = rest.split_first_chunk::<8>()?;
-            (Some(u64::from_le_bytes(*bytes)), rest)
-        } else {
-            (None, rest)
-        };
-        let (length, mut rest) = rest.split_first_chunk::<8>()?;
-        let generation_ms = i64::from_le_bytes(*length);
-        let mut generations = Vec::new();
-        while !rest.is_empty() {
-            let (number, after) = rest.split_first_chunk::<8>()?;
-            let (count, after) = after.split_first_chunk::<4>()?;
-            let size = (u32::from_le_bytes(*count) as usize).checked_mul(16)?;
-            let (keys, after) = after.split_at_checked(size)?;
-            generations.push((i64::from_le_bytes(*number), keys));
-            rest = after;
-        }
-        (generation_ms > 0).then_some(Self { table, fingerprint, generation_ms, generations })
     }
 }
 

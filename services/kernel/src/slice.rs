@@ -1,11 +1,15 @@
 //! A slice: the state of one partition number of a lane, and what the open transaction changed in it.
 
+use std::sync::Arc;
+
 use crate::account::{Account, AccountRecord, account_records};
 use crate::fingerprint::other_form;
+use crate::kernel::Spillable;
 use crate::lane::Lane;
 use crate::relation_state::RelationState;
 use crate::seen::{Delta, Seen};
 use crate::source::Source;
+use crate::spill::{Dump, Piece};
 use crate::store::{Store, StoreDelta};
 
 /// The key of account records in the state topic; deltas have the key `table/<name>` or `store/<name>`.
@@ -43,7 +47,7 @@ impl Slice {
     }
 
     #[must_use]
-    fn changed(&self) -> bool {
+    pub fn changed(&self) -> bool {
         let related = || self.relations.iter().any(RelationState::changed);
         self.accounts.iter().any(Account::changed) || related()
     }
@@ -95,27 +99,29 @@ impl Slice {
     }
 
     /// The whole state, committed, as records of the state topic.
-    pub fn dump(&self, lane: &Lane, sources: &[Source]) -> Result<Vec<StateRecord>, String> {
+    pub fn dump(&self, lane: &Lane, sources: &[Source]) -> Result<Dump, String> {
         if self.changed() {
             return Err("a transaction is open; commit it or roll it back, then dump".to_owned());
         }
-        let mut records = Vec::new();
+        let mut dump = Dump::default();
+        let mut add = |kind: &[u8], table: &str, pieces: Vec<Piece>| {
+            let key: Arc<[u8]> = [kind, table.as_bytes()].concat().into();
+            pieces.into_iter().for_each(|piece| dump.add(&key, piece));
+        };
         for (table, seen) in lane.tables.iter().zip(&self.seen) {
-            let key = [TABLE_KEY, table.name.as_bytes()].concat();
-            let deltas = seen.dump(&table.name, table.fingerprint).into_iter();
-            records.extend(deltas.map(|delta| (key.clone(), delta)));
+            add(TABLE_KEY, &table.name, seen.dump(&table.name, table.fingerprint));
         }
         for (def, store) in lane.stores.iter().zip(&self.stores) {
-            let key = [STORE_KEY, def.name.as_bytes()].concat();
-            let deltas = store.dump(&def.name, def.fingerprint).into_iter();
-            records.extend(deltas.map(|delta| (key.clone(), delta)));
+            add(STORE_KEY, &def.name, store.dump(&def.name, def.fingerprint));
         }
-        for (table, deltas) in self.relations.iter().flat_map(RelationState::dump) {
-            let key = [STORE_KEY, table.as_bytes()].concat();
-            records.extend(deltas.into_iter().map(|delta| (key.clone(), delta)));
+        for (table, pieces) in self.relations.iter().flat_map(RelationState::dump) {
+            add(STORE_KEY, table, pieces);
         }
+        let mut records = Vec::new();
         self.account_records(lane, sources, &mut records, |_| true);
-        Ok(records)
+        let key: Arc<[u8]> = ACCOUNT_KEY.into();
+        records.into_iter().for_each(|(_, record)| dump.add(&key, Piece::Ready(record)));
+        Ok(dump)
     }
 
     fn account_records(
@@ -155,6 +161,16 @@ impl Slice {
         let stores = stores.map(|(def, store)| (def.name.as_str(), store));
         let stores = stores.chain(self.relations.iter().flat_map(RelationState::tables));
         seen.chain(stores.map(|(name, store)| (name, store.len(), store.bytes())))
+    }
+
+    /// The tables that may spill, each with its name.
+    pub fn spillable<'a>(&'a mut self, lane: &'a Lane) -> impl Iterator<Item = (&'a str, Spillable<'a>)> {
+        let seen = lane.tables.iter().zip(&mut self.seen);
+        let seen = seen.map(|(table, seen)| (table.name.as_str(), Spillable::Seen(seen)));
+        let stores = lane.stores.iter().zip(&mut self.stores);
+        let stores = stores.map(|(def, store)| (def.name.as_str(), store));
+        let related = self.relations.iter_mut().flat_map(RelationState::tables_mut);
+        seen.chain(stores.chain(related).map(|(name, store)| (name, Spillable::Store(store))))
     }
 
     /// Takes in one record of the state topic. A table, topic or feed that the plan no longer has is passed over.

@@ -28,7 +28,7 @@ pub fn stand(
     text: &[u8],
     other: &mut Vec<u8>,
 ) -> Stand {
-    let known = store.get(entity, 0, append_ms).and_then(|entry| entry.value.split_first_chunk::<8>());
+    let known = store.get(entity, 0, append_ms).and_then(|entry| entry.value().split_first_chunk::<8>());
     match known {
         Some((known, key)) if key != text => {
             other.clear();
@@ -48,7 +48,7 @@ pub fn settle(
     text: &[u8],
     value: &mut Vec<u8>,
 ) {
-    let known = store.get(entity, 0, append_ms).and_then(|entry| entry.value.first_chunk::<8>());
+    let known = store.get(entity, 0, append_ms).and_then(|entry| entry.value().first_chunk::<8>());
     if known.is_some_and(|known| i64::from_le_bytes(*known) >= revision) {
         return;
     }

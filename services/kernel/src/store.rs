@@ -13,10 +13,12 @@ use arena::{Arena, Filled, Head, NOWHERE};
 mod arena;
 mod delta;
 mod log;
+mod spilt;
 mod time;
 
 pub use arena::Place;
 pub use delta::{MOST_VALUE, StoreDelta};
+pub use spilt::Spilt;
 
 /// The generations that a window is divided into.
 const GENERATIONS: u64 = 8;
@@ -42,13 +44,22 @@ impl Hasher for Hashed {
 type Shard = HashMap<u64, Place, BuildHasherDefault<Hashed>>;
 
 /// An entry as it is remembered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub struct Entry<'a> {
     pub place: Place,
     pub key: u128,
     pub identity: u128,
     pub append_ms: i64,
-    pub value: &'a [u8],
+    head: &'a Head,
+    arena: &'a Arena,
+}
+
+impl<'a> Entry<'a> {
+    /// The value, read from the disk if it lies there.
+    #[must_use]
+    pub fn value(&self) -> &'a [u8] {
+        self.arena.value(self.head)
+    }
 }
 
 /// How to take back one change of the open transaction.
@@ -188,7 +199,7 @@ impl Store {
         let arena = self.arena(place)?;
         let head = arena.head(place.entry);
         let (key, identity) = (head.key(), head.identity());
-        Some(Entry { place, key, identity, append_ms: head.append_ms, value: arena.value(head) })
+        Some(Entry { place, key, identity, append_ms: head.append_ms, head, arena })
     }
 
     /// The entry of a key and an identity, if it is remembered at `clock_ms`.
@@ -231,7 +242,9 @@ impl Store {
 
     /// Writes over the first bytes of the value of an entry, which keeps its place among the others.
     pub fn patch(&mut self, place: Place, bytes: &[u8]) {
-        let Some(length) = self.at(place).map(|entry| entry.value.len().min(bytes.len())) else { return };
+        let Some(length) = self.at(place).map(|entry| entry.head.value_length().min(bytes.len())) else {
+            return;
+        };
         self.begin();
         let number = (place.arena - self.first) as usize;
         let value = &mut self.arenas[number].value_mut(place.entry)[..length];
@@ -296,6 +309,7 @@ impl Store {
             }
         }
         self.settled = self.passed;
+        self.settle();
     }
 
     /// Rewrites one arena without what is gone, and every link into it.
@@ -341,6 +355,7 @@ impl Store {
         }
         self.live = open.live;
         self.passed = self.settled;
+        self.settle();
     }
 }
 

@@ -18,6 +18,12 @@ pub struct Table {
     /// Empty until the first key comes: a lane may have thousands of tables, most of them unused in a slice.
     shards: Vec<Shard>,
     entries: usize,
+    places: Places,
+}
+
+/// Where keys lie: see `place`.
+#[derive(Clone, Copy)]
+pub struct Places {
     secret: u64,
 }
 
@@ -30,7 +36,7 @@ struct Shard {
 
 impl Default for Table {
     fn default() -> Self {
-        Self { shards: Vec::new(), entries: 0, secret: RandomState::new().hash_one(0u8) }
+        Self { shards: Vec::new(), entries: 0, places: Places { secret: RandomState::new().hash_one(0u8) } }
     }
 }
 
@@ -40,7 +46,7 @@ impl Table {
         if self.shards.is_empty() {
             self.shards.resize_with(SHARDS, Shard::default);
         }
-        let placed = self.place(key);
+        let placed = self.places.place(key);
         let shard = &mut self.shards[shard_of(placed)];
         match shard.find(placed, matches) {
             Ok(_) => false,
@@ -54,13 +60,13 @@ impl Table {
 
     /// Whether `key` is there with a label that `matches`.
     pub fn contains(&self, key: u128, matches: impl Fn(u8) -> bool) -> bool {
-        let placed = self.place(key);
+        let placed = self.places.place(key);
         self.shards.get(shard_of(placed)).is_some_and(|shard| shard.find(placed, matches).is_ok())
     }
 
     /// Takes the pair out; does nothing where it is not there.
     pub fn remove(&mut self, key: u128, label: u8) {
-        let placed = self.place(key);
+        let placed = self.places.place(key);
         if let Some(shard) = self.shards.get_mut(shard_of(placed))
             && let Ok(at) = shard.find(placed, |other| other == label)
         {
@@ -73,7 +79,7 @@ impl Table {
     pub fn entries(&self) -> impl Iterator<Item = (u128, u8)> {
         let pairs = self.shards.iter().flat_map(|shard| shard.keys.iter().zip(&shard.labels));
         // What `place` masks, it masks back.
-        pairs.filter(|(key, _)| **key != FREE).map(|(key, label)| (self.place(*key), *label))
+        pairs.filter(|(key, _)| **key != FREE).map(|(key, label)| (self.places.place(*key), *label))
     }
 
     /// Gives each entry the label that `relabel` returns, drops those for which it returns None, says how many.
@@ -97,14 +103,45 @@ impl Table {
             .sum()
     }
 
+    #[must_use]
+    pub const fn places(&self) -> Places {
+        self.places
+    }
+
+    /// How many entries have each label.
+    #[must_use]
+    pub fn counts(&self) -> [usize; 256] {
+        let mut counts = [0; 256];
+        for label in self.shards.iter().flat_map(|shard| &shard.labels) {
+            counts[usize::from(*label)] += 1;
+        }
+        counts[0] = 0;
+        counts
+    }
+
+    /// The places of the entries with a label, rising: shards lie in order, and so do the entries of each.
+    pub fn labelled(&self, label: u8) -> impl Iterator<Item = [u8; 16]> {
+        let pairs = self.shards.iter().flat_map(|shard| shard.keys.iter().zip(&shard.labels));
+        pairs.filter(move |(_, other)| **other == label).map(|(key, _)| key.to_be_bytes())
+    }
+}
+
+impl Places {
     /// Moves a key to where nobody outside this process can aim: its upper half, which decides the slot, is masked by
     /// a secret function of its lower half. Without that, a publisher could search for ids that fall into one slot
     /// and make every look-up walk over them. The same key always goes to the same place, and no two to one, but that
     /// 0 is kept for free slots, at the price of one chance in 2^128.
-    fn place(&self, key: u128) -> u128 {
+    #[must_use]
+    pub fn place(self, key: u128) -> u128 {
         let low = key as u64;
         let product = u128::from(low ^ self.secret).wrapping_mul(u128::from(self.secret | 1));
         (key ^ (u128::from((product >> 64) as u64 ^ product as u64) << 64)).max(1)
+    }
+
+    /// The key at a place: what `place` masks, it masks back.
+    #[must_use]
+    pub fn key(self, place: &[u8]) -> u128 {
+        place.first_chunk().map_or(0, |bytes| self.place(u128::from_be_bytes(*bytes)))
     }
 }
 

@@ -101,7 +101,7 @@ impl TableJoin {
         rows.entries(key, now, &mut bench.others);
         for place in bench.others.iter().rev() {
             let Some(entry) = rows.at(*place) else { continue };
-            let kept = Kept::read(entry.value);
+            let kept = Kept::read(entry.value());
             if !kept.is(MARKER) {
                 let occurred = if self.valid_at { Envelope::read(kept.record).occurred_at } else { i64::MIN };
                 bench.rows.push((occurred, *place));
@@ -119,7 +119,7 @@ impl TableJoin {
         let end = sorted.partition_point(|(occurred, _)| *occurred <= left.occurred_at);
         let (_, place) = sorted.get(end.checked_sub(1)?)?;
         let entry = rows.at(*place)?;
-        Some(Row { identity: entry.identity, record: Kept::read(entry.value).record })
+        Some(Row { identity: entry.identity, record: Kept::read(entry.value()).record })
     }
 
     /// An independent left record: answered at once, or waiting.
@@ -180,7 +180,7 @@ impl TableJoin {
         }
         for place in &bench.places {
             let Some(entry) = lefts.at(*place) else { continue };
-            let (left_identity, kept) = (entry.identity, Answer::read(entry.value).1);
+            let (left_identity, kept) = (entry.identity, Answer::read(entry.value()).1);
             let envelope = Envelope::read(kept.record);
             if self.valid_at && arrival.envelope.occurred_at > envelope.occurred_at {
                 continue;
@@ -199,7 +199,7 @@ impl TableJoin {
 
     /// Whether the composites of these left records would be too large together, with rows of so many bytes.
     fn makes_too_much(&self, lefts: &Store, places: &[Place], row: usize) -> bool {
-        let bytes = places.iter().filter_map(|place| lefts.at(*place)).map(|entry| entry.value.len()).sum();
+        let bytes = places.iter().filter_map(|place| lefts.at(*place)).map(|entry| entry.value().len()).sum();
         too_large(places.len(), bytes, row.max(self.frame.blank_bytes()))
     }
 
@@ -213,7 +213,7 @@ impl TableJoin {
     ) -> Taken {
         let [lefts, rows] = stores;
         let (key, now) = (arrival.key, arrival.append_ms);
-        let earlier = lefts.get(key, arrival.identity, now).map(|entry| Answer::read(entry.value));
+        let earlier = lefts.get(key, arrival.identity, now).map(|entry| Answer::read(entry.value()));
         if earlier.is_some_and(|(_, kept)| arrival.envelope.revision <= kept.revision()) {
             return Taken::Superseded;
         }
@@ -245,7 +245,7 @@ impl TableJoin {
     ) -> Taken {
         let [lefts, rows] = stores;
         let (key, now) = (arrival.key, arrival.append_ms);
-        let earlier = rows.get(key, arrival.identity, now).map(|entry| Kept::read(entry.value));
+        let earlier = rows.get(key, arrival.identity, now).map(|entry| Kept::read(entry.value()));
         if earlier.is_some_and(|kept| arrival.envelope.revision <= kept.revision()) {
             return Taken::Superseded;
         }
@@ -256,7 +256,7 @@ impl TableJoin {
         bench.others.clear();
         lefts.entries(key, now, &mut bench.places);
         rows.entries(key, now, &mut bench.others);
-        let others = bench.others.iter().filter_map(|place| rows.at(*place)).map(|entry| entry.value.len());
+        let others = bench.others.iter().filter_map(|place| rows.at(*place)).map(|entry| entry.value().len());
         let largest = others.fold(arrival.record.len(), usize::max);
         if self.makes_too_much(lefts, &bench.places, largest) {
             return Taken::TooMany;
@@ -286,7 +286,7 @@ impl TableJoin {
         made: &mut Made,
     ) {
         let Some(entry) = lefts.at(place) else { return };
-        let (answer, kept) = Answer::read(entry.value);
+        let (answer, kept) = Answer::read(entry.value());
         if kept.is(MARKER) {
             return;
         }

@@ -159,5 +159,11 @@ class FakeKernel:
         taken = [(place, count) for place, count in self.counts.items() if place[0] == "taken"]
         return [Account(self.lane, number, topic, "", taken=count) for (_, number, topic), count in taken]
 
+    def spill_to(self, folder: object, disk_bytes: int, cache_bytes: int) -> None:
+        """It has no disk."""
+
+    def spilt(self) -> list[tuple[str, int, str, int]]:
+        return []
+
     def state_size(self) -> list[tuple[str, int, str, int, int]]:
         return [(self.lane, number, "seen", len(texts), 24 * len(texts)) for number, texts in self.slices.items()]

@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 use crate::random::Random;
 use crate::relation::Offered;
 use crate::rig::{Event, Rig, compile, event, join, reconcile, restore};
+use crate::spill::tests::Folder;
 use crate::store::StoreDelta;
 
 fn refused(plan: &Value) -> String {
@@ -100,7 +101,7 @@ fn any(random: &mut Random) -> (usize, Event, bool) {
 }
 
 #[test]
-fn what_it_makes_depends_on_the_records_alone_not_on_commits_rollbacks_restores_or_advances() {
+fn what_it_makes_depends_on_the_records_alone_not_on_commits_rollbacks_restores_spills_or_advances() {
     let mut plans = vec![reconcile("winner"), reconcile("conflicts")];
     for follow in [false, true] {
         plans.extend(["wait", "left", "right", "both"].map(|unmatched| join("each-pair", unmatched, follow)));
@@ -112,6 +113,8 @@ fn what_it_makes_depends_on_the_records_alone_not_on_commits_rollbacks_restores_
         let mut random = Random(number as u64);
         let (mut whole, mut cut) = (Rig::new(plan), Rig::new(plan));
         let (mut clock, mut log) = (0, Vec::new());
+        let (folder, mut spilt) = (Folder::new(), 0);
+        let disk = folder.disk();
         for _ in 0..600 {
             clock += random.below(700) as i64;
             let (side, event, moved) = any(&mut random);
@@ -135,11 +138,18 @@ fn what_it_makes_depends_on_the_records_alone_not_on_commits_rollbacks_restores_
                     restore(&mut state, &[]);
                     cut.state = state;
                 }
+                3 => {
+                    for (_, store) in cut.state.tables_mut() {
+                        assert_eq!(store.spill(&disk, usize::MAX, 0, random.below(2) == 0).1, Ok(()));
+                        spilt = spilt.max(store.spilt_bytes());
+                    }
+                }
                 _ => {}
             }
             cut.state.advance(clock);
         }
         assert_eq!(cut.expire(i64::MAX), whole.expire(i64::MAX));
+        assert!(spilt > 0 && disk.failure().is_none());
     }
 }
 

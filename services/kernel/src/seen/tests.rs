@@ -1,5 +1,6 @@
 use super::{Delta, Seen};
 use crate::random::Random;
+use crate::spill::tests::{Folder, records};
 
 const LENGTH: i64 = 1_000;
 
@@ -32,6 +33,8 @@ fn a_key_is_remembered_for_eight_generations_and_not_refreshed() {
 fn it_agrees_with_the_naive_over_any_order_transactions_and_advances() {
     for seed in 0..20 {
         let mut random = Random(seed);
+        let (folder, mut spilt) = (Folder::new(), 0);
+        let disk = folder.disk();
         let (mut seen, mut naive) = (Seen::new(LENGTH), Naive::default());
         let mut committed = naive.0.clone();
         // Now and then the time leaps further than labels reach.
@@ -52,14 +55,34 @@ fn it_agrees_with_the_naive_over_any_order_transactions_and_advances() {
                     committed.clone_from(&naive.0);
                     seen.advance(clock);
                 }
+                3 => {
+                    seen.commit();
+                    committed.clone_from(&naive.0);
+                    let (goal, newest) = (1 + random.below(5_000), random.below(2) == 0);
+                    assert_eq!(seen.spill(&disk, goal, random.below(60), newest).1, Ok(()));
+                    spilt = spilt.max(seen.spilt_bytes());
+                }
+                4 if random.below(5) == 0 => {
+                    seen.commit();
+                    committed.clone_from(&naive.0);
+                    let (before, dumped) = (seen.len(), records(seen.dump("t", 7)));
+                    // Some of what is restored goes to the disk before the rest of it comes, and comes twice.
+                    seen = Seen::new(LENGTH);
+                    for bytes in dumped.iter().chain(&dumped) {
+                        Delta::parse(bytes).map(|delta| seen.restore(&delta)).unwrap_or_default();
+                        assert_eq!(seen.spill(&disk, 500, 0, true).1, Ok(()));
+                    }
+                    assert_eq!(seen.len(), before, "seed {seed}");
+                }
                 _ => {
                     let leap = if random.below(50) == 0 { 400_000 } else { 12_000 };
                     let at = clock + random.below(leap) as i64;
-                    let key = random.below(40) as u128;
+                    let key = 1 + random.below(40) as u128;
                     assert_eq!(seen.first(key, at), naive.first(key, at), "seed {seed}");
                 }
             }
         }
+        assert!(spilt > 0 && disk.failure().is_none(), "seed {seed}");
     }
 }
 
@@ -150,4 +173,34 @@ fn a_damaged_delta_is_refused_however_it_is_cut() {
     let mut later = whole;
     later[0] = 9;
     assert!(Delta::parse(&later).is_err_and(|error| error.contains("format version 9")));
+}
+
+#[test]
+fn the_oldest_generations_go_to_the_disk_first_and_leave_it_when_they_are_over() {
+    let (folder, mut random) = (Folder::new(), Random(7));
+    let disk = folder.disk();
+    let mut seen = Seen::new(LENGTH);
+    let keys: Vec<(u128, i64)> = (0..60_000).map(|index| (random.key(), index / 10_000 * LENGTH)).collect();
+    assert!(keys.iter().all(|(key, at)| seen.first(*key, *at)));
+    assert_eq!(seen.spill(&disk, usize::MAX, 0, true), (0, Ok(())), "not what is not committed");
+    seen.commit();
+    let full = seen.bytes();
+    assert_eq!(seen.spill(&disk, usize::MAX, full, false).0, 0, "none is so large");
+    let (freed, result) = seen.spill(&disk, full / 2 - 1, 0, false);
+    assert!(result.is_ok() && freed > full / 3 && freed < full * 2 / 3, "{freed} of {full}");
+    assert_eq!((seen.len(), seen.spilt.keys().copied().collect::<Vec<_>>()), (60_000, vec![0, 1, 2]));
+    assert!((seen.spilt_bytes() as usize) < 30_000 * super::spilt::KEY_BYTES);
+    assert!(keys.iter().all(|(key, at)| !seen.first(*key, *at + 2 * LENGTH)));
+    let dumped = records(seen.dump("t", 7));
+    assert!(dumped.iter().all(|record| record.len() <= 512 * 1024));
+    let mut again = Seen::new(LENGTH);
+    for bytes in &dumped {
+        Delta::parse(bytes).map(|delta| again.restore(&delta)).unwrap_or_default();
+    }
+    assert!(again.len() == 60_000 && keys.iter().all(|(key, at)| !again.first(*key, *at)));
+    assert_eq!(seen.advance(10 * LENGTH), 20_000);
+    assert_eq!((seen.len(), seen.spilt.len()), (40_000, 1));
+    assert_eq!(seen.spill(&disk, usize::MAX, 0, true).1, Ok(()));
+    assert!(seen.bytes() < full / 20 && seen.spilt.len() == 4);
+    assert!(keys[20_000..].iter().all(|(key, at)| !seen.first(*key, *at)));
 }

@@ -1,4 +1,9 @@
-//! The entries of one generation: heads of a fixed size, and values in blocks.
+//! The entries of one generation: heads of a fixed size, and values in blocks, or on the disk.
+
+use std::sync::Arc;
+
+use super::spilt::Values;
+use crate::spill::Disk;
 
 /// What a head says instead of a place where there is none.
 pub const NOWHERE: Place = Place { arena: u32::MAX, entry: u32::MAX };
@@ -25,7 +30,8 @@ pub struct Head {
     pub append_ms: i64,
     /// The entry before this one whose key has the same hash.
     pub before: Place,
-    at: u32,
+    /// Where the value begins in the blocks; on the disk, its number.
+    pub(super) at: u32,
     length: u32,
 }
 
@@ -42,7 +48,7 @@ impl Head {
         self.length & GONE != 0
     }
 
-    const fn value_length(&self) -> usize {
+    pub const fn value_length(&self) -> usize {
         (self.length & !GONE) as usize
     }
 
@@ -70,6 +76,8 @@ pub struct Arena {
     gone: usize,
     gone_bytes: usize,
     live_bytes: usize,
+    /// The values, once they went to the disk: nothing is appended any more.
+    pub(super) spilt: Option<Box<Values>>,
 }
 
 /// How far an arena was filled.
@@ -89,9 +97,9 @@ impl Arena {
         self.count
     }
 
-    /// Whether numbers of entries or of blocks run out.
+    /// Whether numbers of entries or of blocks run out, or nothing may be appended any more.
     pub fn full(&self) -> bool {
-        self.count >= (u32::MAX - 1) as usize || self.blocks.len() >= MOST_BLOCKS - 1
+        self.spilt.is_some() || self.count >= (u32::MAX - 1) as usize || self.blocks.len() >= MOST_BLOCKS - 1
     }
 
     pub fn head(&self, entry: u32) -> &Head {
@@ -103,12 +111,18 @@ impl Arena {
     }
 
     pub fn value(&self, head: &Head) -> &[u8] {
+        if let Some(values) = &self.spilt {
+            return if head.value_length() == 0 { &[] } else { values.get(head.at) };
+        }
         let start = head.at as usize % BLOCK_BYTES;
         &self.blocks[head.at as usize >> BLOCK_BITS][start..start + head.value_length()]
     }
 
     pub fn value_mut(&mut self, entry: u32) -> &mut [u8] {
         let (at, length) = (self.head(entry).at as usize, self.head(entry).value_length());
+        if let Some(values) = &mut self.spilt {
+            return if length == 0 { &mut [] } else { values.change(at as u32, length) };
+        }
         let start = at % BLOCK_BYTES;
         &mut self.blocks[at >> BLOCK_BITS][start..start + length]
     }
@@ -189,16 +203,24 @@ impl Arena {
     pub const fn wasteful(&self, total: usize) -> bool {
         let live = self.count - self.gone;
         (self.gone > live && self.gone > total / 32 + BLOCK_HEADS)
-            || (self.gone_bytes > self.live_bytes + BLOCK_BYTES && self.gone_bytes / 256 > total / 32)
+            || (self.spilt.is_none()
+                && self.gone_bytes > self.live_bytes + BLOCK_BYTES
+                && self.gone_bytes / 256 > total / 32)
     }
 
-    /// Drops what is gone; gives for each old number the new one, `u32::MAX` for what was dropped.
+    /// Drops what is gone; gives for each old number the new one, `u32::MAX` for what was dropped. Values on the disk
+    /// stay where they are until the generation is dropped.
     pub fn compact(&mut self) -> Vec<u32> {
-        let old = std::mem::replace(self, Self::new(self.generation));
+        let mut old = std::mem::replace(self, Self::new(self.generation));
+        self.spilt = old.spilt.take();
         let mut numbers = Vec::with_capacity(old.count);
         for head in old.heads.iter().flatten() {
             if head.gone() {
                 numbers.push(u32::MAX);
+                self.spilt.iter_mut().for_each(|values| values.forget(head.at));
+            } else if self.spilt.is_some() {
+                self.live_bytes += head.value_length();
+                numbers.push(self.push_head(*head));
             } else {
                 let value = old.value(head);
                 numbers.push(self.push(head.key(), head.identity(), head.append_ms, head.before, value));
@@ -221,6 +243,31 @@ impl Arena {
 
     pub fn bytes(&self) -> usize {
         let heads: usize = self.heads.iter().map(Vec::capacity).sum();
-        heads * size_of::<Head>() + self.blocks.iter().map(Vec::capacity).sum::<usize>()
+        let spilt = self.spilt.as_ref().map_or(0, |values| values.bytes());
+        heads * size_of::<Head>() + self.blocks.iter().map(Vec::capacity).sum::<usize>() + spilt
+    }
+
+    /// The bytes of values in memory.
+    pub fn values_bytes(&self) -> usize {
+        self.spilt
+            .as_ref()
+            .map_or_else(|| self.blocks.iter().map(Vec::capacity).sum(), |values| values.changed_bytes())
+    }
+
+    /// Moves the values to the disk; those that changed since the last time, once they are there. Nothing may be taken
+    /// back any more of what was done.
+    pub fn spill(&mut self, disk: &Arc<Disk>) -> Result<(), String> {
+        if let Some(values) = &mut self.spilt {
+            return values.spill();
+        }
+        let live = || self.heads().filter(|(_, head)| !head.gone() && head.value_length() > 0);
+        let values = live().map(|(entry, head)| (entry, self.value(head)));
+        let values = Values::write(disk, self.count, self.live_bytes, values)?;
+        for (entry, head) in self.heads.iter_mut().flatten().enumerate() {
+            head.at = entry as u32;
+        }
+        self.blocks = Vec::new();
+        self.spilt = Some(Box::new(values));
+        Ok(())
     }
 }

@@ -6,6 +6,8 @@ use crate::fingerprint::other_form;
 const STORE_VERSION: u8 = 3;
 /// Where one delta ends and the next begins, so that each with its last change stays below 512 KiB.
 const FULL: usize = 60 * 1024;
+/// What a put takes beside its value.
+pub const PUT_BYTES: usize = 1 + 16 + 16 + 8 + 4;
 /// The largest value that a store may be given.
 pub const MOST_VALUE: usize = 448 * 1024;
 
@@ -19,6 +21,26 @@ pub enum Change<'a> {
     Remove { key: u128, identity: u128 },
     Patch { key: u128, identity: u128, bytes: &'a [u8] },
     Put { key: u128, identity: u128, append_ms: i64, value: &'a [u8] },
+}
+
+impl Change<'_> {
+    pub fn write(&self, out: &mut Vec<u8>) {
+        let (kind, key, identity) = match *self {
+            Self::Remove { key, identity } => (REMOVE, key, identity),
+            Self::Patch { key, identity, .. } => (PATCH, key, identity),
+            Self::Put { key, identity, .. } => (PUT, key, identity),
+        };
+        out.push(kind);
+        out.extend_from_slice(&key.to_le_bytes());
+        out.extend_from_slice(&identity.to_le_bytes());
+        if let Self::Put { append_ms, .. } = *self {
+            out.extend_from_slice(&append_ms.to_le_bytes());
+        }
+        if let Self::Put { value: bytes, .. } | Self::Patch { bytes, .. } = *self {
+            out.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+            out.extend_from_slice(bytes);
+        }
+    }
 }
 
 /// Writes changes into as many records as they need: version, table name, fingerprint, then the changes.
@@ -36,25 +58,22 @@ impl Writer {
         Self { records: vec![head.clone()], head }
     }
 
+    /// Where a further record begins, and so one that is written elsewhere.
+    pub fn head(&self) -> Vec<u8> {
+        self.head.clone()
+    }
+
+    /// Whether a record with changes of so many bytes is to be the last one's.
+    pub const fn full(length: usize) -> bool {
+        length > FULL
+    }
+
     pub fn add(&mut self, change: Change<'_>) {
-        if self.records.last().is_none_or(|record| record.len() > FULL) {
+        if self.records.last().is_none_or(|record| Self::full(record.len())) {
             self.records.push(self.head.clone());
         }
-        let Some(out) = self.records.last_mut() else { return };
-        let (kind, key, identity) = match change {
-            Change::Remove { key, identity } => (REMOVE, key, identity),
-            Change::Patch { key, identity, .. } => (PATCH, key, identity),
-            Change::Put { key, identity, .. } => (PUT, key, identity),
-        };
-        out.push(kind);
-        out.extend_from_slice(&key.to_le_bytes());
-        out.extend_from_slice(&identity.to_le_bytes());
-        if let Change::Put { append_ms, .. } = change {
-            out.extend_from_slice(&append_ms.to_le_bytes());
-        }
-        if let Change::Put { value: bytes, .. } | Change::Patch { bytes, .. } = change {
-            out.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
-            out.extend_from_slice(bytes);
+        if let Some(out) = self.records.last_mut() {
+            change.write(out);
         }
     }
 

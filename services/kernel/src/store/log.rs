@@ -2,6 +2,7 @@
 
 use super::delta::{Change, StoreDelta, Writer};
 use super::{Arena, Place, Store, Undo};
+use crate::spill::Piece;
 
 impl Store {
     /// What the open transaction changed, as records for the log, each smaller than 512 KiB if the values are.
@@ -16,9 +17,10 @@ impl Store {
         // What is there at the end was put after it was last removed, so that all removals may come first.
         for undo in &self.undo {
             if let Undo::Gone { place, removed: true } = undo
-                && let Some(entry) = self.at(*place)
+                && let Some(arena) = self.arena(*place)
             {
-                writer.add(Change::Remove { key: entry.key, identity: entry.identity });
+                let head = arena.head(place.entry);
+                writer.add(Change::Remove { key: head.key(), identity: head.identity() });
             }
         }
         for undo in &self.undo {
@@ -27,7 +29,7 @@ impl Store {
                 && let Some(entry) = self.at(*place)
                 && !self.gone(*place)
             {
-                let bytes = &entry.value[..*length as usize];
+                let bytes = &entry.value()[..*length as usize];
                 writer.add(Change::Patch { key: entry.key, identity: entry.identity, bytes });
             }
         }
@@ -38,10 +40,20 @@ impl Store {
     /// All that is committed, as records which give it again when an empty store takes them in. To be called while no
     /// transaction is open.
     #[must_use]
-    pub fn dump(&self, table: &str, fingerprint: u64) -> Vec<Vec<u8>> {
+    pub fn dump(&self, table: &str, fingerprint: u64) -> Vec<Piece> {
+        let mut pieces = Vec::new();
         let mut writer = Writer::new(table, fingerprint);
-        self.write_from(Place { arena: self.first, entry: 0 }, &mut writer);
-        writer.finish()
+        for arena in &self.arenas {
+            if let Some(values) = &arena.spilt {
+                let before = std::mem::replace(&mut writer, Writer::new(table, fingerprint));
+                pieces.extend(before.finish().into_iter().map(Piece::Ready));
+                arena.pieces(values, &writer, &mut pieces);
+            } else {
+                arena.write_from(0, &mut writer);
+            }
+        }
+        pieces.extend(writer.finish().into_iter().map(Piece::Ready));
+        pieces
     }
 
     fn gone(&self, place: Place) -> bool {
@@ -52,15 +64,7 @@ impl Store {
     fn write_from(&self, begin: Place, writer: &mut Writer) {
         let skipped = (begin.arena - self.first) as usize;
         for (number, arena) in self.arenas.iter().enumerate().skip(skipped) {
-            let first = if number == skipped { begin.entry } else { 0 };
-            for (_, head) in arena.heads().filter(|(entry, head)| *entry >= first && !head.gone()) {
-                writer.add(Change::Put {
-                    key: head.key(),
-                    identity: head.identity(),
-                    append_ms: head.append_ms,
-                    value: arena.value(head),
-                });
-            }
+            arena.write_from(if number == skipped { begin.entry } else { 0 }, writer);
         }
     }
 
@@ -94,5 +98,19 @@ impl Store {
         // A slot of the index is a hash, a place and a byte of control; one in eight stays free.
         let slots: usize = self.index.iter().map(|shard| shard.capacity() * 8 / 7).sum();
         slots * (size_of::<(u64, Place)>() + 1) + self.arenas.iter().map(Arena::bytes).sum::<usize>()
+    }
+}
+
+impl Arena {
+    /// Writes the entries from a number on that are not gone.
+    fn write_from(&self, first: u32, writer: &mut Writer) {
+        for (_, head) in self.heads().filter(|(entry, head)| *entry >= first && !head.gone()) {
+            writer.add(Change::Put {
+                key: head.key(),
+                identity: head.identity(),
+                append_ms: head.append_ms,
+                value: self.value(head),
+            });
+        }
     }
 }

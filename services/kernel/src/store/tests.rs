@@ -1,5 +1,6 @@
 use super::{Entry, MOST_VALUE, Store, StoreDelta};
 use crate::random::Random;
+use crate::spill::tests::{Folder, records};
 
 const WINDOW: i64 = 8_000;
 
@@ -27,7 +28,7 @@ fn entries(store: &Store, key: u128, clock_ms: i64) -> Vec<(u128, i64, Vec<u8>)>
     let mut places = Vec::new();
     store.entries(key, clock_ms, &mut places);
     let found = places.iter().filter_map(|place| store.at(*place));
-    found.map(|entry| (entry.identity, entry.append_ms, entry.value.to_vec())).collect()
+    found.map(|entry| (entry.identity, entry.append_ms, entry.value().to_vec())).collect()
 }
 
 fn restored(records: &[Vec<u8>]) -> Store {
@@ -59,9 +60,9 @@ fn entries_of_a_key_come_oldest_first_and_only_while_remembered() {
     assert_eq!(found(5_000), [0, 1, 2, 3, 4]);
     assert_eq!(found(9_000), [1, 2, 3, 4], "the end of the window counts");
     assert_eq!(found(9_001), [2, 3, 4]);
-    assert_eq!(store.get(1, 1, 9_000).map(|entry| entry.value), Some(&[1u8][..]));
-    assert_eq!(store.get(1, 1, 9_001), None);
-    assert_eq!(store.get(1, 9, 0), None);
+    assert_eq!(store.get(1, 1, 9_000).map(|entry| entry.value()), Some(&[1u8][..]));
+    assert!(store.get(1, 1, 9_001).is_none());
+    assert!(store.get(1, 9, 0).is_none());
 }
 
 #[test]
@@ -82,6 +83,8 @@ fn an_entry_that_is_put_again_goes_to_the_end_and_a_patched_one_stays() {
 fn it_agrees_with_the_naive_over_transactions_advances_and_restores() {
     for seed in 0..30 {
         let mut random = Random(seed);
+        let (folder, mut spilt) = (Folder::new(), 0);
+        let disk = folder.disk();
         let (mut store, mut naive) = (Store::waiting(WINDOW), Naive::default());
         let (mut copy, mut committed) = (Store::waiting(WINDOW), Naive::default());
         let (mut clock, mut committed_clock) = (1_000_000, 1_000_000);
@@ -107,14 +110,19 @@ fn it_agrees_with_the_naive_over_transactions_advances_and_restores() {
                     }
                     store.advance(committed_clock);
                 }
-                3 if !store.changed() => {
-                    store = restored(&store.dump("f.step", 7));
+                3 | 4 if !store.changed() => {
+                    let (goal, newest) = (random.below(3) * 1_000, random.below(3) == 0);
+                    let goal = if goal == 0 { usize::MAX } else { goal };
+                    assert_eq!(store.spill(&disk, goal, random.below(300), newest).1, Ok(()));
                 }
-                4..10 => {
+                5 if !store.changed() => {
+                    store = restored(&records(store.dump("f.step", 7)));
+                }
+                6..11 => {
                     store.remove(key, identity);
                     naive.remove(key, identity);
                 }
-                10..16 => {
+                11..17 => {
                     if let Some(Entry { place, .. }) = store.get(key, identity, clock) {
                         store.patch(place, b"PP");
                         let found = naive.0.iter_mut().find(|entry| (entry.0, entry.1) == (key, identity));
@@ -129,7 +137,9 @@ fn it_agrees_with_the_naive_over_transactions_advances_and_restores() {
                 }
             }
             assert_eq!(entries(&store, key, clock), naive.entries(key, clock), "seed {seed}");
+            spilt = spilt.max(store.spilt_bytes());
         }
+        assert!(spilt > 0 && disk.failure().is_none(), "seed {seed}");
         restore(&mut copy, &store.deltas("f.step", 7));
         store.commit();
         for key in 0..12 {
@@ -146,7 +156,7 @@ fn a_rollback_leaves_exactly_what_was_committed() {
         store.put(identity % 50, identity, 10, b"before");
     }
     store.commit();
-    let before = (store.dump("t", 1), store.bytes());
+    let before = (records(store.dump("t", 1)), store.bytes());
     for identity in 0..20_000 {
         let (key, other) = (random.below(60) as u128, random.below(5_000) as u128);
         store.put(key, identity, 5_000, &random.bytes(30));
@@ -157,7 +167,7 @@ fn a_rollback_leaves_exactly_what_was_committed() {
     store.remove(7, 99_999);
     assert_eq!((store.changed(), store.deltas("t", 1).len()), (true, 0), "nothing came of it");
     store.commit();
-    assert_eq!(store.dump("t", 1), before.0);
+    assert_eq!(records(store.dump("t", 1)), before.0);
     store.put(1, 1, 9_000, b"after");
     store.commit();
     assert_eq!(store.len(), 5_000);
@@ -285,7 +295,7 @@ fn append_times_that_fall_or_overflow_break_nothing() {
         store.advance(random.next() as i64);
         entries(&store, 1, random.next() as i64);
     }
-    let copy = restored(&store.dump("f.step", 7));
+    let copy = restored(&records(store.dump("f.step", 7)));
     assert_eq!(copy.len(), store.len());
     for extreme in [i64::MIN, i64::MAX, 0] {
         let mut store = Store::new(WINDOW);
