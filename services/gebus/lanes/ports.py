@@ -83,7 +83,7 @@ class Clients(Protocol):
         ...
 
     def topic_ids(self, topics: Collection[str], seconds: float) -> dict[str, str]:
-        """The id that Kafka gave each topic when it was made."""
+        """The id that Kafka gave each topic when it was made; of those that there are."""
         ...
 
 

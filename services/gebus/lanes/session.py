@@ -81,7 +81,7 @@ class Session:
         self._failure: GebusError | None = None
         self._rebalanced = self._closing = False
         self._advance_at = clock.monotonic() + settings.clock_interval
-        self._look_at = 0.0
+        self._look_at = self._retry_at = 0.0
 
     @property
     def held_slot(self) -> bool:
@@ -124,6 +124,9 @@ class Session:
             for topic in self._vanished.missing():
                 self._held.stop(Place(topic, 0), "topic_gone")
             self._look_at = self._clock.monotonic() + self._settings.look_interval
+        if self._slices.refused and self._clock.monotonic() >= self._retry_at:
+            self._slices.retry()
+            self._retry_at = self._clock.monotonic() + self._settings.refused_retry
         if self._budget.due:
             self._keep_budget()
         if self._transaction is not None and not self._transaction.open:
@@ -209,11 +212,23 @@ class Session:
         if self._transaction is None and not self._take_slot():
             return
         shares = self._slices.restore_some(self._settings.restore_slice)
+        for share in shares:  # what they were held for before is over
+            self._held.drop(self._lanes.places(share))
         for place in self._slices.without_offset(shares):
             self._held.stop(place, "offset_lost")
+        self._hold_refused()
         self._ordered.live(shares, self._restorer.starts)
         if shares:  # before the first record of theirs is taken
             self._keep_budget()
+
+    def _hold_refused(self) -> None:
+        """Say which shares stand still because of their state; it is looked again after a while."""
+        held = self._held.holds
+        for share, why in self._slices.refused.items():
+            places = self._lanes.places(share)
+            if not places <= held.keys():
+                self._held.refuse(places, self._lanes.slices(share), why)
+                self._retry_at = self._clock.monotonic() + self._settings.refused_retry
 
     def _take_slot(self) -> bool:
         """Take over the slot's transactional id, which ends what an earlier producer left open; False: not yet."""

@@ -63,8 +63,8 @@ class Snapshots:
         self._due_at = clock.monotonic() + settings.snapshot_interval
 
     def know(self, topic_ids: dict[str, str]) -> None:
-        """The ids of the topics that hold the states of the lanes, by lane."""
-        self._topic_ids = topic_ids
+        """The ids of topics that hold the states of lanes, by lane."""
+        self._topic_ids |= topic_ids
 
     def open(self, owned: Slice) -> SnapshotReader | None:
         """The snapshot of a slice that is open in the kernel; None where there is none that fits."""

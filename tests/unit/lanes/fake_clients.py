@@ -70,7 +70,7 @@ class FakeClients:
         return self.producers[-1]
 
     def topic_ids(self, topics: Iterable[str], seconds: float) -> dict[str, str]:
-        return {topic: self.kafka.ids[topic] for topic in topics}
+        return {topic: self.kafka.ids[topic] for topic in topics if topic not in self.kafka.deleted}
 
     def presence(self) -> FakePresence:
         return FakePresence(self.kafka)

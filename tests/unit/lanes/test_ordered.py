@@ -269,7 +269,7 @@ def test_records_gone_from_the_log_stop_their_slice_and_no_other(
         bench.run(turns=100)
     assert bench.delivered() == ["OTHER"]
     assert "a.b.x/0 stopped: records that were not taken yet are gone from the log" in caplog.text
-    assert "--reset-offsets" in caplog.text
+    assert "`gebus reset-offsets a.b.x`" in caplog.text
 
 
 def test_a_topic_that_was_made_anew_is_not_read_from_its_beginning(
