@@ -85,6 +85,11 @@ class StateMarks:
         return found.get(self._names[lane])
 
 
+def unmarked(metadata: str, lane: str) -> str:
+    """What was committed with an offset, without the mark of a lane."""
+    return ",".join(part for part in metadata.split(",") if part.partition("=")[0] != _short(lane))
+
+
 def _short(lane: str) -> str:
     """A mark must fit the few bytes that Kafka keeps with an offset, whatever the lanes are called."""
     return hashlib.sha256(lane.encode()).hexdigest()[:8]
