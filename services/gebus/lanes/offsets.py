@@ -89,8 +89,8 @@ def meaning(wanted: Target, made: Iterable[Move]) -> list[str]:
     if wanted.lane:
         said.append(
             f"lane {wanted.lane} remembers what its topic holds now. Where that was made anew it is nothing: what "
-            "waited for a partner is forgotten, repeats of what came before pass, and what was delivered is neither corrected "
-            "nor taken back any more"
+            "waited for a partner is forgotten, repeats of what came before pass, and what was delivered is neither "
+            "corrected nor taken back any more"
         )
     return said
 

@@ -144,7 +144,7 @@ def test_a_feed_whose_state_does_not_fit_any_more_is_refused_with_what_to_do(mak
     bed.apply()
     with bed.worker() as running:
         running.wait_for(f"corrections/hubei-health/{bed.domain}-all was written by another form of its step")
-        assert f"lane {bed.contract} stands still, the others go on: {state_topic(bed.contract)}/" in running.said
+        assert f"lane {bed.contract} stands still, the others go on: " in running.said
         assert f'gebus_blocked_partitions{{reason="state_unfit",topic="{bed.topic("dxy")}"}}' in running.metrics()
     feed.write_text(before)
     bed.publish(numbered(0, 310))
