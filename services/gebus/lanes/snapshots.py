@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import threading
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -14,7 +15,17 @@ from gebus_kernel import Kernel
 from gebus.lanes.places import Slice
 from gebus.lanes.ports import Clock, Message
 from gebus.lanes.settings import STATE_PREFIX, LaneSettings
-from gebus.lanes.snapshot import Header, Record, SnapshotReader, SnapshotUnfit, snapshot_path, sweep, write_snapshot
+from gebus.lanes.snapshot import (
+    UNFIT,
+    Header,
+    Record,
+    SnapshotReader,
+    SnapshotUnfit,
+    delete_unfit,
+    snapshot_path,
+    sweep,
+    write_snapshot,
+)
 
 _log = logging.getLogger(__name__)
 _REST = 20
@@ -88,12 +99,13 @@ class Snapshots:
     def put_aside(self, owned: Slice, why: Exception) -> None:
         """A snapshot that cannot be used is kept beside for whoever wants to know, and named."""
         path = snapshot_path(self.directory, owned)
-        aside = path.with_suffix(".unfit")
+        aside = path.with_suffix(UNFIT)
         self._counts.unfit += 1
         _log.warning("the snapshot of slice %s is not used, its state is read from the log instead: %s; it is put "
                      "aside as %s", owned, why, aside)  # fmt: skip
         try:
             path.replace(aside)
+            os.utime(aside)  # a day from now it is deleted
         except OSError as error:
             _log.warning("%s cannot be put aside: %s", path, error)
 
@@ -150,6 +162,7 @@ class Snapshots:
         owned = job.header.owned
         if job.error is None:
             self._counts.written += 1
+            delete_unfit(snapshot_path(self.directory, owned), self._clock.now_ms())
             tail = self._tails.get(owned)
             if tail is not None:
                 tail.size, tail.base = max(0, tail.size - job.tail), job.size

@@ -10,7 +10,15 @@ import pytest
 from tests.unit.lanes.conftest import lane_plan
 
 from gebus.lanes.places import Slice
-from gebus.lanes.snapshot import Header, SnapshotReader, SnapshotUnfit, snapshot_path, tidy, write_snapshot
+from gebus.lanes.snapshot import (
+    Header,
+    SnapshotReader,
+    SnapshotUnfit,
+    delete_unfit,
+    snapshot_path,
+    tidy,
+    write_snapshot,
+)
 from gebus.plan import TablePlan
 
 OWNED = Slice("a.b", 3)
@@ -119,8 +127,8 @@ def test_what_no_lane_needs_any_more_is_deleted(tmp_path: Path) -> None:
     ages = {
         "0.snapshot": 9 * day - 1,
         "1.snapshot": 9 * day + 1000,
-        "2.unfit": 9 * day + 1000,
-        "3.unfit": 0,
+        "2.unfit": day + 1000,
+        "3.unfit": day - 1000,
         "note": 99 * day,
     }
     for lane, name, age in [*(("a.b", *one) for one in ages.items()), ("gone", "0.snapshot", 0)]:
@@ -131,4 +139,8 @@ def test_what_no_lane_needs_any_more_is_deleted(tmp_path: Path) -> None:
     tidy(tmp_path, [plan], now_ms)
     assert sorted(path.name for path in (tmp_path / "a.b").iterdir()) == ["0.snapshot", "3.unfit", "note"]
     assert list((tmp_path / "gone").iterdir()) == []
+    delete_unfit(tmp_path / "a.b/3.snapshot", now_ms)
+    assert (tmp_path / "a.b/3.unfit").exists()
+    delete_unfit(tmp_path / "a.b/3.snapshot", now_ms + 2000)
+    assert not (tmp_path / "a.b/3.unfit").exists()
     tidy(tmp_path / "nowhere", [plan], now_ms)
