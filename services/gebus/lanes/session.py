@@ -324,10 +324,12 @@ class Session:
             if self._failure is None:
                 self._kept(self._commit, "committing before a rebalance")
             places = [Place.of(partition) for partition in partitions]
-            self._held.drop(places)
+            # What else a share reads stays assigned, but is read again from where the group stands.
+            touched = {one for place in places for one in self._lanes.places(self._lanes.share(place))}
+            self._held.drop(touched)
             self._slices.revoked(places)
-            self._ordered.revoked(places, self._slices.live_shares)
-            self._vanished.revoked(place.topic for place in places)
+            self._ordered.revoked(self._slices.live_shares)
+            self._vanished.revoked(place.topic for place in touched)
             self._rebalanced = True
         self._kept(lambda: consumer.incremental_unassign(partitions), "giving partitions up")
 

@@ -33,7 +33,6 @@ class Slices:
         self._known: set[Share] = set()
         self._refused: dict[Share, Refusal] = {}
         self._restored: set[Slice] = set()
-        self._begun: set[Place] = set()
         self._live_places: tuple[Place, ...] = ()
         self._told: set[Share] = set()
 
@@ -75,7 +74,6 @@ class Slices:
         """These partitions go elsewhere, and with them their slices; what they held uncommitted is lost."""
         gone = set(places)
         self._assigned -= gone
-        self._begun -= gone
         self._count_whole()
         for share in self._known - self._whole:
             self._known.discard(share)
@@ -131,13 +129,11 @@ class Slices:
         return [place for place in sorted(places) if place in taken]
 
     def _begin_to_read(self, places: frozenset[Place]) -> None:
-        """Where the group stands; on from where it was read to if it is here since before."""
-        fresh = places - self._begun
-        starts = {place: self._restorer.starts.get(place, -1) for place in fresh}
+        """Where the group stands, also what is here since before: what was read of that may not have been taken."""
+        starts = {place: self._restorer.starts.get(place, -1) for place in places}
         for place, start in starts.items():
             if start >= 0:
                 self._go_to(place, start)
-        self._begun |= fresh
         with told(f"resuming {', '.join(map(str, sorted(places)))}"):
             self._consumer.resume(kafka(places))
         for place, start in starts.items():
