@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from confluent_kafka import TopicPartition
 
+from gebus.lanes.forms import Notes
 from gebus.lanes.places import Place
 
 Headers = Sequence[tuple[str, bytes | None]]
@@ -81,6 +82,10 @@ class Clients(Protocol):
     def presence(self) -> Presence: ...
     def leave(self, slot: int) -> None:
         """Take the slot's member, whose consumer is closed, out of the group for good; GebusError if that fails."""
+        ...
+
+    def notes(self) -> Notes:
+        """What `gebus apply` noted of the feeds' steps."""
         ...
 
     def topic_ids(self, topics: Collection[str], seconds: float) -> dict[str, str]:

@@ -15,7 +15,7 @@ and of nothing else; without one, or with one that is damaged or of something el
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
 from gebus_kernel import Kernel
@@ -23,6 +23,7 @@ from gebus_kernel import Kernel
 from gebus.lanes.errors import SessionEnded, in_our_words, is_missing, told
 from gebus.lanes.log import is_end
 from gebus.lanes.marks import StateMarks
+from gebus.lanes.notes import not_applied
 from gebus.lanes.places import Lanes, Place, Slice, kafka
 from gebus.lanes.ports import Clients, Clock, Consumer, Message
 from gebus.lanes.restoring import Refusal, RestoreReport, Restoring
@@ -61,6 +62,7 @@ class Restorer:
         self._clock, self._settings, self._snapshots = clock, settings, snapshots
         self._reader: Consumer | None = None
         self._marks = StateMarks(lanes)
+        self._not_applied: Mapping[str, str] = {}
         self._asked = False
         self._unsettled: dict[Slice, Restoring] = {}
         self._loading: dict[Slice, Restoring] = {}
@@ -82,13 +84,14 @@ class Restorer:
             found = {names[topic]: id_ for topic, id_ in self._clients.topic_ids(list(names), _ANSWER).items()}
             self._snapshots.know(found)
             self._marks.learn(found)
+            self._not_applied = not_applied(self._lanes.plans, self._clients.notes(), self._clock.now_ms())
             self._asked = True
         return self._marks
 
     def begin(self, owned: Slice, inputs: Iterable[Place]) -> None:
         """Start to restore a slice whose inputs are all assigned here."""
         self._unsettled[owned] = Restoring(frozenset(inputs), self._clock.monotonic())
-        self._asked = self._asked and owned.lane not in self._marks.unknown
+        self._asked = self._asked and owned.lane not in {*self._marks.unknown, *self._not_applied}
         self._report.begun()
 
     def refused(self) -> dict[Slice, Refusal]:
@@ -153,6 +156,7 @@ class Restorer:
         for owned, one in list(self._unsettled.items()):
             if one.inputs.isdisjoint(unstable):
                 why = self.marks.refusal(owned.lane, (by_place[place] for place in sorted(one.inputs)))
+                why = why or _forgetting(self._not_applied.get(owned.lane))
                 if why is not None:
                     self._refuse(owned, why)
                     continue
@@ -302,6 +306,16 @@ class Restorer:
                         f"slice {owned} could not be restored: nothing came for {self._settings.restore_timeout:g} s, "
                         f"after {one.records} records; an open transaction may hold {owned.state} back"
                     )
+
+
+def _forgetting(step: str | None) -> Refusal | None:
+    if step is None:
+        return None
+    return Refusal(
+        "not_applied",
+        f"the catalogue changes what {step}, remembers, and `gebus apply` has not seen it: to go on might forget it. "
+        "Run `gebus apply`, which says what would be lost and what to do; then the lane begins by itself",
+    )
 
 
 def _said(owned: Slice, error: str) -> str:

@@ -69,14 +69,14 @@ class Restoring:
 class Refusal:
     """Why a slice cannot be restored, and what to do. `where` is the place in the log, where it is one."""
 
-    reason: Literal["state_missing", "state_lost", "state_unfit"]
+    reason: Literal["not_applied", "state_missing", "state_lost", "state_unfit"]
     about: str
     where: str = ""
 
     @property
     def passes(self) -> bool:
-        """Whether it may be over while the worker runs: a topic can be made, the plan of a worker stays as it is."""
-        return self.reason == "state_missing"
+        """Whether it may be over while the worker runs: its plan stays as it is, but `gebus apply` may run."""
+        return self.reason in {"not_applied", "state_missing"}
 
 
 class RestoreReport:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from tests.unit.lanes.conftest import LANE, PLACES, Bench
+from tests.unit.plan import journeys
 
+from gebus import plan as planner
+from gebus.lanes.forms import Form, Noted, Notes, forms
 from gebus.lanes.meter import Observation
+from gebus.lanes.notes import not_applied
+from gebus.lanes.places import Lanes
 
 STATE = f"gebus.state.{LANE}"
 Y0, X1 = ("a.b.y", 0), ("a.b.x", 1)
@@ -114,3 +120,33 @@ def test_a_share_that_goes_elsewhere_and_comes_back_is_looked_at_anew(bench: Ben
     worker.run(stopping, bench.clock.pass_)
     assert held(seen) == {}
     assert bench.delivered() == ["TWO"]
+
+
+def test_steps_that_were_not_applied_wait_for_it(
+    bench: Bench, seen: list[Observation], caplog: pytest.LogCaptureFixture
+) -> None:
+    plan = bench.lanes.plans[0]
+    feed = planner.lanes(journeys.world(journeys.reconciled(journeys.reconcile(), journeys.OUT)))[0].feeds[0]
+    bench.lanes = Lanes([replace(plan, feeds=(feed,))])
+    old = Form("other-name", "reconcile", LANE, f"{feed.name}.other-name", 1000, {})
+    bench.clients.noted = Notes({feed.name: Noted((old,))})
+    bench.publish("one")
+
+    def stopping() -> bool:
+        if len(seen) == 100:
+            assert set(held(seen).values()) == {"not_applied"}
+            bench.clients.noted = Notes({feed.name: Noted((replace(old, gone_ms=bench.clock.now_ms()),))})
+        return bool(bench.delivered()) or len(seen) > 20_000
+
+    bench.worker().run(stopping, bench.clock.pass_)
+    assert bench.delivered() == ["ONE"]
+    assert f"the catalogue changes what {feed.name}, step other-name, remembers" in caplog.text
+
+
+def test_only_lanes_of_the_changed_feed_wait() -> None:
+    plans = planner.lanes(journeys.world(journeys.joined(journeys.join(), journeys.OUT)))
+    (feed,) = [feed for plan in plans for feed in plan.feeds]
+    assert not_applied(plans, Notes({name: Noted(each) for name, each in forms(plans).items()}), 0) == {}
+    moved = replace(forms(plans)[feed.name][0], lane="another")
+    (lane,) = [plan.name for plan in plans if plan.feeds]
+    assert not_applied(plans, Notes({feed.name: Noted((moved,))}), 0) == {lane: f"{feed.name}, step same-journey"}
