@@ -11,6 +11,7 @@ from gebus.lanes.offsets import Move, meaning, moves, target
 from gebus.lanes.places import Lanes, Place
 from gebus.model.errors import NotFound, Stopped
 from gebus.plan import LanePlan, lanes
+from gebus.plan.planner import MOST_LANES
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +54,14 @@ def test_only_the_mark_of_the_lane_is_taken_away() -> None:
     found = moves(target("a.b", plans), {}, {("a.b.x", 0): (7, marked.metadata), ("other", 0): (1, "")})
     assert found == (Move(("a.b.x", 0), 7, 7, left),)
     assert moves(target("a.b.x", plans), {}, {("a.b.x", 0): (7, marked.metadata)})[0].mark == marked.metadata
+
+
+def test_the_marks_of_as_many_lanes_as_may_read_a_topic_fit_its_offsets() -> None:
+    plans = [lane_plan(f"a.lane-{number}", ("a.b.x",)) for number in range(MOST_LANES)]
+    marks = StateMarks(Lanes(plans))
+    marks.learn({plan.name: "x" * 22 for plan in plans})
+    (marked,) = marks.on([Place("a.b.x", 0).kafka(7)])
+    assert len(marked.metadata) <= 4096
 
 
 def test_what_is_taken_again_and_what_is_passed_over_is_counted() -> None:
