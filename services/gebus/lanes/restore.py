@@ -15,7 +15,7 @@ and of nothing else; without one, or with one that is damaged or of something el
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
 from gebus_kernel import Kernel
@@ -57,12 +57,14 @@ class Restorer:
         clock: Clock,
         settings: LaneSettings,
         snapshots: Snapshots,
+        unregistered: Callable[[], Mapping[str, str]],
     ) -> None:
         self._lanes, self._kernel, self._source, self._clients = lanes, kernel, source, clients
         self._clock, self._settings, self._snapshots = clock, settings, snapshots
         self._reader: Consumer | None = None
         self._marks = StateMarks(lanes)
-        self._not_applied: Mapping[str, str] = {}
+        self._unregistered = unregistered
+        self._not_applied: dict[str, str] = {}
         self._asked = False
         self._unsettled: dict[Slice, Restoring] = {}
         self._loading: dict[Slice, Restoring] = {}
@@ -84,7 +86,8 @@ class Restorer:
             found = {names[topic]: id_ for topic, id_ in self._clients.topic_ids(list(names), _ANSWER).items()}
             self._snapshots.know(found)
             self._marks.learn(found)
-            self._not_applied = not_applied(self._lanes.plans, self._clients.notes(), self._clock.now_ms())
+            forgetting = not_applied(self._lanes.plans, self._clients.notes(), self._clock.now_ms())
+            self._not_applied = {**self._unregistered(), **forgetting}
             self._asked = True
         return self._marks
 
@@ -156,7 +159,8 @@ class Restorer:
         for owned, one in list(self._unsettled.items()):
             if one.inputs.isdisjoint(unstable):
                 why = self.marks.refusal(owned.lane, (by_place[place] for place in sorted(one.inputs)))
-                why = why or _forgetting(self._not_applied.get(owned.lane))
+                if why is None and owned.lane in self._not_applied:
+                    why = Refusal("not_applied", self._not_applied[owned.lane])
                 if why is not None:
                     self._refuse(owned, why)
                     continue
@@ -306,16 +310,6 @@ class Restorer:
                         f"slice {owned} could not be restored: nothing came for {self._settings.restore_timeout:g} s, "
                         f"after {one.records} records; an open transaction may hold {owned.state} back"
                     )
-
-
-def _forgetting(step: str | None) -> Refusal | None:
-    if step is None:
-        return None
-    return Refusal(
-        "not_applied",
-        f"the catalogue changes what {step}, remembers, and `gebus apply` has not seen it: to go on might forget it. "
-        "Run `gebus apply`, which says what would be lost and what to do; then the lane begins by itself",
-    )
 
 
 def _said(owned: Slice, error: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,7 @@ class Session:
         crash: CrashPoint,
         directory: Path,
         budget: Budget,
+        unregistered: Callable[[], Mapping[str, str]],
     ) -> None:
         self._lanes, self._kernel, self._meter = lanes, kernel, meter
         self._slot, self._clock, self._settings, self._crash = slot, clock, settings, crash
@@ -67,8 +68,9 @@ class Session:
         self._consumer = clients.source_consumer(slot)
         self._snapshots = Snapshots(directory, kernel, clock, settings, meter.snapshots)
         self._restorer = Restorer(
-            lanes, kernel, self._consumer, clients, clock=clock, settings=settings, snapshots=self._snapshots
-        )
+            lanes, kernel, self._consumer, clients,
+            clock=clock, settings=settings, snapshots=self._snapshots, unregistered=unregistered,
+        )  # fmt: skip
         self._slices = Slices(lanes, self._consumer, kernel, self._restorer)
         self._ordered = OrderedInputs(lanes, self._consumer, clients.ends, clock, settings)
         self._budget, self._stopped = budget, StoppedInput(self._consumer)

@@ -78,9 +78,10 @@ class Worker:
             _log.warning("slot %d: its slices go to others only when its session is over: %s", self._slot, error)
 
     def _session(self) -> Session:
+        kernel = self._kernels.new(partly=True)
         return Session(
             self._lanes,
-            self._kernels.new(),
+            kernel,
             self._clients,
             self._schemas,
             self._meter,
@@ -90,6 +91,7 @@ class Worker:
             crash=self._crash,
             directory=self._directory,
             budget=self._budget,
+            unregistered=lambda: self._kernels.missing(kernel),
         )
 
     def _pause(self, error: GebusError, wait: Callable[[float], object]) -> None:

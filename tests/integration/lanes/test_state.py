@@ -163,9 +163,11 @@ def test_a_feed_whose_state_does_not_fit_any_more_is_refused_with_what_to_do(mak
         assert f"lane {bed.contract} stands still, the others go on: " in running.said
         assert f'gebus_blocked_partitions{{reason="not_applied",topic="{bed.topic("dxy")}"}}' in running.metrics()
     tombstone(bed, name)
+    bed.apply()
     with bed.worker() as running:  # whoever gets round that is held up by what the state itself says
         running.wait_for(f"table corrections/{name} was written by another form of its step")
         assert f'gebus_blocked_partitions{{reason="state_unfit",topic="{bed.topic("dxy")}"}}' in running.metrics()
+    tombstone(bed, name)
     feed.write_text(before)
     bed.apply()
     bed.publish(numbered(0, 310))
@@ -201,7 +203,7 @@ def test_a_join_may_forget_only_if_people_say_so(make_join_bed: Callable[..., Jo
         bed.publish_side("seat", [event("seat", "s-1")])
         bed.publish_side("trip", [event("trip", "t-0")])
         bed.wait_contacts({("t-0", "s-1")})
-    assert bed.gebus("apply").output == "nothing to change\n"
+    assert bed.gebus("apply").output.endswith("nothing to change\n")
     feed.write_text(written)
     refused = bed.gebus("apply", "--forget", f"{name}.same-train")
     assert "join same-run is there again, which was taken out at " in refused.output

@@ -283,8 +283,8 @@ def test_a_topic_that_was_made_anew_is_not_read_from_its_beginning(
 ) -> None:
     new = bench.kernels.new
 
-    def remembers():
-        kernel = new()
+    def remembers(**how: bool):
+        kernel = new(**how)
         kernel.counts["taken", X[1], X[0]] = 2
         return kernel
 

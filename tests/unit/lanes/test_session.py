@@ -312,8 +312,8 @@ def test_state_expires_by_the_log_and_not_by_the_clock_of_the_worker(bench: Benc
 def test_copies_for_every_partition_come_to_theirs(bench: Bench) -> None:
     new = bench.kernels.new
 
-    def copies():
-        kernel = new()
+    def copies(**how: bool):
+        kernel = new(**how)
         step = kernel.step
 
         def stepped(messages):
