@@ -105,6 +105,8 @@ class Restorer:
     def drop(self, owned: Slice) -> None:
         """The slice went elsewhere; what was restored of it is forgotten."""
         self._snapshots.drop(owned)
+        if any(owned in stage for stage in self._stages()):
+            self._report.given_up()
         if self._unsettled.pop(owned, None) is not None:
             return
         one = self._loading.pop(owned, None)
@@ -298,7 +300,6 @@ class Restorer:
 
     def _refuse(self, owned: Slice, why: Refusal) -> None:
         self.drop(owned)
-        self._report.given_up()
         self._refused[owned] = why
 
     def _check_progress(self) -> None:

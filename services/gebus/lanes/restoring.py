@@ -94,7 +94,7 @@ class RestoreReport:
         self._slices += 1
 
     def given_up(self) -> None:
-        """One of them cannot be."""
+        """One of them cannot be, or goes elsewhere."""
         self._slices -= 1
 
     def add(self, size: int, *, from_snapshot: bool = False) -> None:

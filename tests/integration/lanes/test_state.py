@@ -129,7 +129,10 @@ def test_a_state_topic_that_was_deleted_stops_the_lanes(bed: Bed) -> None:
     assert sorted(bed.ids("all")) == ids(0, 300)
     shown = bed.gebus("reset-offsets", bed.contract)
     assert "--to earliest" in shown.output
-    assert bed.gebus("reset-offsets", bed.topic("dxy"), "--to", "2h", "--dry-run").exit_code == 0
+    for to, (again, over) in {"earliest": (300, 0), "2h": (300, 0), "latest": (0, 320)}.items():
+        wanted = json.loads(bed.gebus("reset-offsets", bed.topic("dxy"), "--to", to, "--dry-run", "--json").output)
+        steps = [move["after"] - move["before"] for move in wanted["moves"]]
+        assert (-sum(step for step in steps if step < 0), sum(step for step in steps if step > 0)) == (again, over)
     done = bed.gebus("reset-offsets", bed.contract, "--to", "current")
     assert "what was delivered is neither corrected nor taken back any more\ndone" in done.output, done.output
     bed.publish(numbered(320, 340))
@@ -175,6 +178,23 @@ def test_a_feed_whose_state_does_not_fit_any_more_is_refused_with_what_to_do(mak
         running.wait_live()
         wait_until(lambda: bed.taken() == 610, "610 records taken")
     assert sorted(bed.ids("all")) == ids(0, 40)
+
+
+def test_a_damaged_state_stops_its_share_alone(bed: Bed) -> None:
+    with bed.worker() as running:
+        running.wait_live()
+        bed.publish(numbered(0, 40))
+        wait_until(lambda: bed.taken() == 40, "40 records taken")
+    with closing(open_producer(bed.stack.connection())) as producer:
+        producer.send(state_topic(bed.contract), partition=1, key=b"table/event_id.14d", value=b"no delta").get(30)
+    bed.publish(numbered(40, 80))
+    others = sum(message.partition() != 1 for message in bed.read(bed.topic("dxy"), PARTITIONS)) // 2
+    assert 0 < others < 40, "the same keys twice"
+    with bed.worker() as running:
+        running.wait_live(PARTITIONS - 1)
+        wait_until(lambda: bed.taken() == 40 + others, "what the others hold")
+        assert f"lane {bed.contract} stands still, the others go on: {state_topic(bed.contract)}/1 at " in running.said
+        assert f'gebus_blocked_partitions{{reason="state_unfit",topic="{bed.topic("dxy")}"}} 1.0' in running.metrics()
 
 
 def test_a_join_may_forget_only_if_people_say_so(make_join_bed: Callable[..., JoinBed]) -> None:
