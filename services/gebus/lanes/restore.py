@@ -30,6 +30,7 @@ from gebus.lanes.restoring import Refusal, RestoreReport, Restoring
 from gebus.lanes.settings import LaneSettings, state_topic
 from gebus.lanes.snapshot import SnapshotUnfit, snapshot_path
 from gebus.lanes.snapshots import Snapshots, Tail
+from gebus.model.errors import Stopped
 
 _log = logging.getLogger(__name__)
 _BATCH = 500
@@ -86,10 +87,18 @@ class Restorer:
             found = {names[topic]: id_ for topic, id_ in self._clients.topic_ids(list(names), _ANSWER).items()}
             self._snapshots.know(found)
             self._marks.learn(found)
-            forgetting = not_applied(self._lanes.plans, self._clients.notes(), self._clock.now_ms())
-            self._not_applied = {**self._unregistered(), **forgetting}
+            self._not_applied = {**self._unregistered(), **self._forgetting()}
             self._asked = True
         return self._marks
+
+    def _forgetting(self) -> Mapping[str, str]:
+        """The lanes whose changed steps `gebus apply` has not seen."""
+        try:
+            return not_applied(self._lanes.plans, self._clients.notes(), self._clock.now_ms())
+        except Stopped as error:
+            # A later gebus may have written them: no reason to deliver nothing.
+            _log.warning("whether the steps of all feeds were applied is not known: %s", error)
+            return {}
 
     def begin(self, owned: Slice, inputs: Iterable[Place]) -> None:
         """Start to restore a slice whose inputs are all assigned here."""

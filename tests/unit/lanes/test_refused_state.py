@@ -10,7 +10,7 @@ from tests.unit.lanes.conftest import LANE, PLACES, Bench
 from tests.unit.plan import journeys
 
 from gebus import plan as planner
-from gebus.lanes.forms import Form, Noted, Notes, forms
+from gebus.lanes.forms import Form, Noted, Notes, forms, parse_notes
 from gebus.lanes.meter import Observation
 from gebus.lanes.notes import not_applied
 from gebus.lanes.places import Lanes
@@ -155,9 +155,7 @@ def test_only_lanes_of_the_changed_feed_wait() -> None:
 def test_what_the_registry_does_not_have_stops_its_lane_alone(
     bench: Bench, seen: list[Observation], caplog: pytest.LogCaptureFixture
 ) -> None:
-    bench.kernels.unregistered = {
-        LANE: "no version of feed.c.f-value is what it delivers; run `gebus apply`"
-    }
+    bench.kernels.unregistered = {LANE: "no version of feed.c.f-value is what it delivers; run `gebus apply`"}
     bench.publish("one")
 
     def stopping() -> bool:
@@ -169,3 +167,16 @@ def test_what_the_registry_does_not_have_stops_its_lane_alone(
 
     bench.worker().run(stopping, bench.clock.pass_)
     assert bench.delivered() == ["ONE"]
+
+
+def test_notes_that_cannot_be_read_hold_nobody_up(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def notes() -> Notes:
+        return parse_notes([("c/f", b'{"version": 2}')])
+
+    monkeypatch.setattr(bench.clients, "notes", notes)
+    bench.publish("one")
+    bench.run()
+    assert bench.delivered() == ["ONE"]
+    assert "is not known: gebus.steps: what it says of c/f has another version than 1" in caplog.text
