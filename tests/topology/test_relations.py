@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import pytest
@@ -167,6 +168,10 @@ def test_one_match_too_many_is_a_dead_letter_of_the_step() -> None:
     assert [(dead.reason, dead.place) for dead in lane.committed.dead] == [
         ("too_many_matches", "cdc/dear: same-flight")
     ]
+    detail = lane.committed.dead[0].detail
+    assert "side `trip` remembers as many records of its key as `most` allows, 2," in detail
+    assert hashlib.sha256(b"MU1").hexdigest()[:8] in detail
+    assert "MU1" not in detail
     assert held(lane) == [("ASSERTED", 0, 0), ("ASSERTED", 1, 0)]
     assert counts(lane) == {"taken": 4, "more": 1, "delivered": 2, "waiting": 2, "dead": 1}
 

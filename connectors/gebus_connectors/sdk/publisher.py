@@ -104,7 +104,8 @@ class Publisher:
     def send(self, topic: str, event: Mapping[str, Any] | BaseModel) -> Sent:
         """Check an event and put it on its way; its receipt follows.
 
-        `source` and `published_at` are filled in where they are absent. Raises EventRefused with the field's path,
+        `source` and `published_at` are filled in where they are absent. Raises EventRefused with the field's path, also
+        of an `occurred_at` that lies further back or ahead than the contract takes, by this machine's clock;
         NotFound for an unknown topic, Denied where the party is no publisher, Unavailable where there is no room in
         flight for as long as the options allow, Stopped after an event failed; then the event was not sent.
         """
@@ -115,7 +116,7 @@ class Publisher:
         self.prepare(topic)
         route = self._routes[topic]
         record = self._completed(topic, event)
-        route.validator.check(record)
+        route.validator.check(record, self._clock())
         encoded = route.encoder.encode(record)
         sent = Sent(
             self._in_flight,

@@ -11,6 +11,7 @@ from typing import Any
 from gebus.catalogue.avro_values import WrongValue, compile_record, kind
 from gebus.catalogue.documents import nearest
 from gebus.catalogue.event_json import compile_reader
+from gebus.model.base import milliseconds
 from gebus.model.catalogue import CodeList
 from gebus.model.errors import EventRefused
 from gebus.model.event import STATUSES, AvroType, EventSchema
@@ -41,17 +42,25 @@ class EventValidator:
         """`codes` holds at least the lists that the schema names; KeyError otherwise."""
         self._topic = contract.topic
         self._publishers = contract.publishers
+        self._past_ms = milliseconds(contract.event_time.past)
+        self._future_ms = milliseconds(contract.event_time.future)
         self._check_types = compile_record(schema.avro)
         self._read = compile_reader(schema.avro)
         divisions = codes.get(DIVISIONS)
         kinds = identifier_kinds(None if divisions is None else Divisions(divisions))
         self._checks = list(_field_checks(schema, _Lists(codes, kinds)))
 
-    def check(self, record: Mapping[str, Any]) -> None:
-        """Nothing for an event that fits; EventRefused for any other."""
+    def check(self, record: Mapping[str, Any], now: datetime | None = None) -> None:
+        """Nothing for an event that fits; EventRefused for any other.
+
+        With `now`, also for one whose `occurred_at` is too early or too late for its contract if it arrives now. The
+        lanes go by the time at which the log takes it, not by this machine's.
+        """
         try:
             self._check_types(record)
             self._check_envelope(record)
+            if now is not None:
+                self._check_time(_milliseconds(record["occurred_at"]), _milliseconds(now))
             if self._checks:
                 at = _milliseconds(record["occurred_at"])
                 for check in self._checks:
@@ -83,6 +92,12 @@ class EventValidator:
             raise WrongValue(_short(record["source"]), allowed, "source")
         if not _REGION.fullmatch(record["region"]):
             raise WrongValue(_short(record["region"]), "a GB/T 2260 code of 6 to 12 digits", "region")
+
+    def _check_time(self, at_ms: int, now_ms: int) -> None:
+        first_ms, last_ms = now_ms - self._past_ms, now_ms + self._future_ms
+        if not first_ms <= at_ms <= last_ms:
+            allowed = f"{_instant(first_ms)} to {_instant(last_ms)}, as this machine's clock shows {_instant(now_ms)}"
+            raise WrongValue(_instant(at_ms), allowed, "occurred_at")
 
 
 _Check = Callable[[Any, int], None]
@@ -208,6 +223,14 @@ def _days(day: date) -> int:
 
 def _milliseconds(instant: datetime | int) -> int:
     return (instant - _EPOCH) // timedelta(milliseconds=1) if isinstance(instant, datetime) else instant
+
+
+def _instant(at_ms: int) -> str:
+    """To the second; of a year that has no four digits the milliseconds since 1970."""
+    try:
+        return (_EPOCH + timedelta(milliseconds=at_ms)).isoformat(timespec="seconds").replace("+00:00", "Z")
+    except OverflowError:
+        return f"{at_ms} ms since 1970"
 
 
 def _short(text: str) -> str:

@@ -9,7 +9,19 @@ import typer
 
 from gebus.model.errors import GebusError
 
-_GROUPS = ("stack", "catalogue", "plan", "lanes", "state", "replay", "processors", "edge", "identifier", "demo")
+_GROUPS = (
+    "stack",
+    "catalogue",
+    "plan",
+    "lanes",
+    "state",
+    "offsets",
+    "replay",
+    "processors",
+    "edge",
+    "identifier",
+    "demo",
+)
 
 
 def build() -> typer.Typer:

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from gebus.model.base import Duration
 
 
-def instant(text: str, now: datetime) -> datetime:
+def instant(text: str, now: datetime, option: str = "--from") -> datetime:
     """An instant with its offset, or how long before `now`."""
     try:
         return now - TypeAdapter(Duration).validate_python(text)
@@ -24,6 +24,6 @@ def instant(text: str, now: datetime) -> datetime:
         raise typer.BadParameter(
             f"{text!r} is no instant; write one with its offset, as 2020-02-01T08:00:00+08:00 or 2020-02-01T00:00Z, "
             "or how long ago, as 30m, 2h or 7d",
-            param_hint="--from",
+            param_hint=option,
         )
     return found

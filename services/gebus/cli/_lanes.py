@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,6 +41,11 @@ def reader(name: str) -> Iterator[Consumer]:
 def console() -> Console:
     """Piped, a table keeps its lines whole: a machine reads them."""
     return Console(highlight=False, width=None if sys.stdout.isatty() else 400)
+
+
+def time_text(milliseconds: int) -> str:
+    """An instant as these commands show it."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(sep=" ", timespec="seconds")
 
 
 def require_extra() -> None:

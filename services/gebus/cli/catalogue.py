@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -21,7 +22,7 @@ from gebus.kafka.registry import Registry
 from gebus.kafka.secrets import Secrets
 from gebus.model.catalogue import Catalogue
 from gebus.model.errors import ContractError, Finding
-from gebus.provision import Change, apply, compare, desired, observe
+from gebus.provision import Change, Notebook, apply, compare, desired, observe
 
 _ADMIN = "gebus-admin"
 _COUNTED = {
@@ -65,13 +66,21 @@ def apply_command(
     allow_removal: Annotated[
         bool, typer.Option("--allow-removal", help="Also remove what the catalogue no longer names.")
     ] = False,
+    forget: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CONSUMER/FEED.STEP",
+            help="Let a step forget what it remembers, after a refusal said what is lost; may be repeated. "
+            "`corrections` is the name of what `corrections: follow` remembers.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Bring the broker and the registry to what the catalogue says: topics, schemas, principals, rights.
 
-    Prints every change. Where the catalogue breaks a rule, a schema breaks an earlier version, or the partitions of a
-    topic would change, nothing at all is changed. A second run changes nothing. Passwords of new principals are
-    written below GEBUS_HOME/secrets, readable by their owner alone.
+    Prints every change. Where the catalogue breaks a rule, a schema breaks an earlier version, the partitions of a
+    topic would change, or a step would forget what it remembers, nothing at all is changed. A second run changes
+    nothing. Passwords of new principals are written below GEBUS_HOME/secrets, readable by their owner alone.
     """
     try:
         catalogue = _checked(root)
@@ -79,14 +88,15 @@ def apply_command(
         connection = Connection.load(_ADMIN)
         secrets = Secrets(stack_home() / "secrets")
         with Admin(connection) as admin, Registry(connection) as registry:
-            there = observe(admin, registry, secrets, [schema.subject for schema in wanted.schemas])
-            changes = compare(wanted, there, root)
+            notebook = Notebook(connection)
+            there = observe(admin, registry, secrets, notebook, [schema.subject for schema in wanted.schemas])
+            changes = compare(wanted, there, root, now_ms=time.time_ns() // 1_000_000, forget=forget or ())
             made = (*changes.additions, *changes.removals) if allow_removal else changes.additions
             kept = () if allow_removal else changes.removals
             if not as_json:
                 _print_changes(made, kept)
             if not dry_run:
-                apply(made, admin, registry, secrets)
+                apply(made, admin, registry, secrets, notebook)
             _print_end(made, kept, dry_run=dry_run, as_json=as_json)
     except ContractError as error:
         _print_findings(error.findings, root, as_json=as_json)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
@@ -16,7 +16,7 @@ from rich.table import Table
 from gebus import plan
 from gebus.catalogue import load
 from gebus.catalogue.documents import nearest
-from gebus.cli._lanes import AsJson, console, reader, require_extra
+from gebus.cli._lanes import AsJson, console, reader, require_extra, time_text
 from gebus.cli._options import CatalogueOption
 from gebus.cli._run import run_group
 from gebus.kafka import Connection
@@ -26,6 +26,7 @@ from gebus.model.errors import NotFound
 if TYPE_CHECKING:
     from gebus.lanes.accounts import Row
     from gebus.lanes.dead_letters import DeadLetter
+    from gebus.lanes.forms import Life
 
 _SHOWN = 200
 _SNAPSHOT_BYTES = LaneSettings().snapshot_bytes
@@ -127,19 +128,24 @@ def accounts_command(*, root: CatalogueOption = Path("schemas"), as_json: AsJson
 
     For each feed: taken + more = delivered + filtered + duplicate + withheld + dead + waiting, where more is what a
     join made of a record beyond one, and waiting are records that it remembered and that nothing came of when they
-    arrived. Of a source, taken and dead. Exit status 1 if a line does not add up.
+    arrived. Of a source, taken and dead. Where the topic of a lane's state was deleted it counts since that was made
+    anew, and says so. Exit status 1 if a line does not add up.
     """
     require_extra()
     from gebus.lanes.accounts import read_accounts  # noqa: PLC0415 - needs the extra
+    from gebus.lanes.notes import read_notes  # noqa: PLC0415 - needs the extra
 
     plans = plan.lanes(load(root))
     with reader("accounts") as consumer:
         rows = read_accounts(consumer, plans)
+        lives = read_notes(consumer).lives
+    anew = {each.name: lives[each.name] for each in plans if each.name in lives and lives[each.name].anew}
     good = all(row.adds_up for row in rows)
     if as_json:
-        typer.echo(json.dumps({"adds_up": good, "rows": [row.as_json() for row in rows]}, indent=2))
+        since = {lane: time_text(life.made_ms) for lane, life in anew.items()}
+        typer.echo(json.dumps({"adds_up": good, "anew": since, "rows": [row.as_json() for row in rows]}, indent=2))
     else:
-        _print_accounts(rows, good=good)
+        print_accounts(rows, anew, good=good)
     if not good:
         raise typer.Exit(1)
 
@@ -167,7 +173,14 @@ def dead_letters_command(
         _print_dead_letters(contract, letters)
 
 
-def _print_accounts(rows: Sequence[Row], *, good: bool) -> None:
+def print_accounts(rows: Sequence[Row], lives: Mapping[str, Life], *, good: bool) -> None:
+    """The accounts for people; `lives` are those of lanes whose accounts may have begun anew."""
+    anew = {lane: life for lane, life in lives.items() if life.anew}
+    for lane, life in sorted(anew.items()):
+        typer.echo(
+            f"lane {lane} counts since {time_text(life.made_ms)}, when the topic of its state was made anew: what it "
+            "had counted before is gone"
+        )
     if not rows:
         typer.echo("no lane has committed anything yet; `gebus run lanes` runs them")
         return
@@ -184,7 +197,8 @@ def _print_accounts(rows: Sequence[Row], *, good: bool) -> None:
         table.add_row(row.topic, row.feed or "(source)", *counts, "" if row.adds_up else "does not add up")
     out = console()
     out.print(table)
-    out.print("every record is accounted for" if good else "records are NOT accounted for: see the lines above")
+    since = " since then" if anew else ""
+    out.print(f"every record{since} is accounted for" if good else "records are NOT accounted for: see the lines above")
 
 
 def _print_dead_letters(contract: str, letters: Sequence[DeadLetter]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +13,7 @@ from rich.table import Table
 from gebus import plan
 from gebus.catalogue import load
 from gebus.catalogue.documents import nearest
-from gebus.cli._lanes import AsJson, console, reader, require_extra
+from gebus.cli._lanes import AsJson, console, reader, require_extra, time_text
 from gebus.cli._options import CatalogueOption
 from gebus.model.errors import NotFound
 from gebus.plan import LanePlan
@@ -80,11 +79,7 @@ def _print(found: Sequence[Holding], *, slices: bool) -> None:
     for (where, name), parts in rows.items():
         use, since = parts[0].use, [part.since_ms for part in parts if part.since_ms is not None]
         keys, size = sum(part.keys for part in parts), sum(part.size for part in parts)
-        began = _time(min(since)) if since else ""
+        began = time_text(min(since)) if since else ""
         feeds = ", ".join(use.feeds) or "other lanes"
         table.add_row(where, name, feeds, f"{keys:,}", f"{size:,}", duration(use.window_ms), began)
     console().print(table)
-
-
-def _time(milliseconds: int) -> str:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(sep=" ", timespec="seconds")

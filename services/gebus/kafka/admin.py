@@ -30,8 +30,10 @@ from kafka.errors import (
     CoordinatorLoadInProgressError,
     CoordinatorNotAvailableError,
     NotCoordinatorError,
+    UnknownMemberIdError,
     for_code,
 )
+from kafka.structs import OffsetAndMetadata
 from pydantic import SecretStr
 
 from gebus.kafka.connection import ANSWER_SECONDS, Connection
@@ -205,14 +207,26 @@ class Admin:
 
     def ends(self, topics: Iterable[str]) -> dict[tuple[str, int], int]:
         """The offset after the last committed record of each partition of these topics."""
-        with told(self._connection, "looking for the ends of topics"):
+        return self._offsets(topics, OffsetSpec.LATEST)
+
+    def beginnings(self, topics: Iterable[str]) -> dict[tuple[str, int], int]:
+        """The offset of the first record that there still is of each partition of these topics."""
+        return self._offsets(topics, OffsetSpec.EARLIEST)
+
+    def offsets_at(self, topics: Iterable[str], at_ms: int) -> dict[tuple[str, int], int]:
+        """The offset of the first record appended at this time or later; of a partition without one its end."""
+        topics = list(topics)
+        ends = self.ends(topics)
+        found = self._offsets(topics, at_ms)
+        return {place: found[place] if found[place] >= 0 else end for place, end in ends.items()}
+
+    def _offsets(self, topics: Iterable[str], spec: int) -> dict[tuple[str, int], int]:
+        with told(self._connection, "looking for the offsets of topics"):
             rows = self._client.describe_topics(list(topics))
             for row in rows:
                 check(self._connection, f"looking for topic {row['name']}", for_code(row["error_code"]))
             wanted = {
-                TopicPartition(row["name"], part["partition_index"]): OffsetSpec.LATEST
-                for row in rows
-                for part in row["partitions"]
+                TopicPartition(row["name"], part["partition_index"]): spec for row in rows for part in row["partitions"]
             }
             if not wanted:
                 return {}
@@ -221,9 +235,31 @@ class Admin:
 
     def committed(self, group: str) -> dict[tuple[str, int], int]:
         """The offset that a group goes on from, of each partition that it has committed."""
+        return {place: offset for place, (offset, _) in self.committed_marked(group).items()}
+
+    def committed_marked(self, group: str) -> dict[tuple[str, int], tuple[int, str]]:
+        """The same, each with the text that was committed with it."""
         with told(self._connection, f"looking for the offsets of group {group}"):
             found = self._once_coordinated(lambda: self._client.list_group_offsets(group)).get(group, {})
-        return {(place.topic, place.partition): answer.offset for place, answer in found.items() if answer.offset >= 0}
+        return {
+            (place.topic, place.partition): (answer.offset, answer.metadata or "")
+            for place, answer in found.items()
+            if answer.offset >= 0
+        }
+
+    def set_committed(self, group: str, offsets: Mapping[tuple[str, int], tuple[int, str]]) -> None:
+        """Let a group go on elsewhere. Refused while it has members, and nothing is changed then."""
+        doing = f"setting the offsets of group {group}"
+        wanted = {TopicPartition(*place): OffsetAndMetadata(*offset, -1) for place, offset in offsets.items()}
+        with told(self._connection, doing):
+            answers = self._once_coordinated(lambda: self._client.alter_group_offsets(group, wanted))
+        if UnknownMemberIdError in answers.values():
+            raise Refused(
+                f"group {group} has members: its offsets can be set only while nobody runs. Stop them all; one "
+                "that was killed is a member until its session is over, 6 s later"
+            )
+        for error in answers.values():
+            check(self._connection, doing, error)
 
     def remove_member(self, group: str, instance: str, member: str | None = None) -> None:
         """Take a static member out of a group, so that its partitions go to others before its session is over; where

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from confluent_kafka import TopicPartition
@@ -11,17 +11,15 @@ from gebus_kernel import Blocked, Kernel
 
 from gebus.lanes.errors import told
 from gebus.lanes.ordered import OrderedInputs
-from gebus.lanes.places import Lanes, Place, Share
+from gebus.lanes.places import Lanes, Place, Share, Slice
 from gebus.lanes.ports import Consumer
+from gebus.lanes.restoring import Refusal
 from gebus.lanes.schemas import WriterSchemas
 
 _log = logging.getLogger(__name__)
 
 
-_RESET = (
-    "set the offset from which to go on with Kafka's `kafka-consumer-groups.sh --reset-offsets` while no lane runs, "
-    "then start the lanes"
-)
+_RESET = "stop the lanes, choose with `gebus reset-offsets {topic}` where they go on, and start them"
 STOPS = {
     "gap": "records that were not taken yet are gone from the log: its retention passed the offset of the lanes; see "
     f"what is lost in its source, {_RESET}",
@@ -57,6 +55,7 @@ class HeldPartitions:
         self._lanes, self._consumer, self._kernel, self._schemas = lanes, consumer, kernel, schemas
         self._ordered = ordered
         self._holds: dict[Place, Hold] = {}
+        self._said: set[tuple[str, str]] = set()
         self.shares: frozenset[Share] = frozenset()
         """The ordered shares of which nothing is released."""
 
@@ -91,15 +90,24 @@ class HeldPartitions:
     def stop(self, place: Place, reason: str) -> None:
         """Read no more of a partition, for one of the reasons in STOPS."""
         if self._holds.get(place, Hold(0, "", None)).reason != reason:
-            _log.error("%s stopped: %s", place, STOPS[reason])
+            _log.error("%s stopped: %s", place, STOPS[reason].format(topic=place.topic))
         with told(f"pausing {place}"):
             if place in map(Place.of, self._consumer.assignment()):
                 self._consumer.pause([place.kafka()])
         self._holds[place] = Hold(-1, reason, None)
         self._changed()
 
+    def refuse(self, places: Iterable[Place], slices: Sequence[Slice], why: Refusal) -> None:
+        """Read nothing of a share whose state cannot be restored; what is wrong with many of them is said once."""
+        self._holds.update((place, Hold(-1, why.reason, None)) for place in places)
+        lanes = ", ".join(owned.lane for owned in slices)
+        if (lanes, why.about) not in self._said:
+            self._said.add((lanes, why.about))
+            _log.error("lane %s stands still, the others go on: %s%s", lanes, why.where, why.about)
+        self._changed()
+
     def drop(self, places: Iterable[Place]) -> None:
-        """These partitions went elsewhere."""
+        """These partitions went elsewhere, or are read again from where the group stands."""
         for place in places:
             self._holds.pop(place, None)
         self._changed()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import closing
 from typing import cast
 
 from confluent_kafka.admin import AdminClient
@@ -11,7 +12,9 @@ from gebus.kafka import Connection
 from gebus.kafka.admin import Admin
 from gebus.kafka.lane_clients import open_asker, open_consumer, open_producer, open_reader, require_answer
 from gebus.lanes.ends import Ends, Presence
+from gebus.lanes.forms import Notes
 from gebus.lanes.ids import topic_ids
+from gebus.lanes.notes import read_notes
 from gebus.lanes.ports import Consumer, Producer
 from gebus.lanes.settings import GROUP, slot_id
 
@@ -40,6 +43,10 @@ class LaneClients:
 
     def topic_ids(self, topics: Collection[str], seconds: float) -> dict[str, str]:
         return topic_ids(self._connection, topics, seconds)
+
+    def notes(self) -> Notes:
+        with closing(cast(Consumer, open_reader(self._connection, "notes"))) as reader:
+            return read_notes(reader)
 
     def ends(self) -> Ends:
         return Ends(self._shared_asker())

@@ -14,6 +14,9 @@ from gebus.lanes.ports import Consumer
 from gebus.model.errors import Stopped
 from gebus.plan import DeduplicatePlan, FeedPlan, JoinPlan, LanePlan
 
+_STANDS = ".stands"
+"""Under which key each entity stands, where it may leave a key unseen; not every relation has such a table."""
+
 
 @dataclass(frozen=True, slots=True)
 class Use:
@@ -53,7 +56,7 @@ def uses(plan: LanePlan) -> dict[str, Use]:
             found[f"moves/{rekey.name}"] = Use(rekey.moves_ms, ())
     for feed in plan.feeds:
         if feed.relation is not None:
-            sides = (".left", ".right") if isinstance(feed.relation, JoinPlan) else ("",)
+            sides = (".left", ".right", _STANDS) if isinstance(feed.relation, JoinPlan) else ("", _STANDS)
             found |= {f"{feed.relation.state}{side}": Use(feed.relation.within_ms, (feed.name,)) for side in sides}
         if feed.follow_ms is not None:
             found[f"corrections/{feed.name}"] = Use(feed.follow_ms, (feed.name,))

@@ -25,6 +25,11 @@ def read_to_end(consumer: Consumer, places: Sequence[Place]) -> Iterator[Message
     """
     left = set(places)
     with told("beginning to read"):
+        # Of a topic that is not there the client says nothing for half a minute.
+        there = consumer.list_topics(timeout=_SILENT_WAITS * _WAIT).topics
+        for topic in sorted({place.topic for place in left}):
+            if topic not in there:
+                raise NotFound(_missing(topic))
         consumer.assign([place.kafka(OFFSET_BEGINNING) for place in sorted(left)])
     silent = 0
     while left:
@@ -48,7 +53,14 @@ def is_end(message: Message) -> bool:
     if error.code() == KafkaError._PARTITION_EOF:
         return True
     if error.code() in MISSING:
-        raise NotFound(f"Kafka has no topic {message.topic()}; run `gebus apply`")
+        raise NotFound(_missing(message.topic()))
     if not error.retriable():
         raise in_our_words(error, f"reading {message.topic()}")
     return False
+
+
+def _missing(topic: str) -> str:
+    return (
+        f"Kafka has no topic {topic}: it was never made, or deleted with all that it held; run `gebus apply`, which "
+        "makes it and says so where it was there before"
+    )

@@ -66,8 +66,9 @@ STOPPED = Metric(
 )
 BLOCKED = Metric(
     "gebus_blocked_partitions", "gauge", "partitions", ("topic", "reason"),
-    "Source partitions that wait: unknown_schema until the registry answers; dead_letter_limit, gap, offset_lost and "
-    "topic_gone until people have looked, see the worker's messages",
+    "Source partitions that wait: unknown_schema until the registry answers, state_missing and not_applied until "
+    "`gebus apply` has run; dead_letter_limit, gap, offset_lost, topic_gone, state_lost and state_unfit until people "
+    "have looked, see the worker's messages",
 )  # fmt: skip
 BUFFERED = Metric(
     "gebus_buffered_records", "gauge", "records", ("topic", "partition"),

@@ -33,6 +33,8 @@ _log = logging.getLogger(__name__)
 # Unbound, and mapped over whole lists: a call from a loop of our own would cost a record more than all the rest.
 _timestamp: Callable[[Any], tuple[int, int]] = KafkaMessage.timestamp
 _milliseconds: Callable[[tuple[int, int]], int] = itemgetter(1)
+_NEVER = 1 << 62
+"""As an append time: nothing comes any more."""
 
 
 class End(NamedTuple):
@@ -102,8 +104,9 @@ class Merge:
     which after a long stop of that lane is late.
     """
 
-    def __init__(self, places: Iterable[Place]) -> None:
-        self._inputs = {place: _Input() for place in sorted(places)}
+    def __init__(self, starts: Mapping[Place, int]) -> None:
+        """`starts`: where each input is read from, below 0 where that is not known."""
+        self._inputs = {place: _Input(reached=start) for place, start in sorted(starts.items())}
 
     @property
     def holds_records(self) -> bool:
@@ -118,16 +121,6 @@ class Merge:
     def clock_ms(self) -> int:
         """No record appended before this is still to be released; -1 while nothing is known."""
         return min(one.times[0] if one.times else one.floor_ms for one in self._inputs.values())
-
-    def begin(self, starts: Mapping[Place, int]) -> None:
-        """Reading begins where the group stands; what is buffered already stays."""
-        for place, one in self._inputs.items():
-            one.read_to(starts.get(place, -1))
-            one.paused = False
-
-    def forget(self, place: Place) -> None:
-        """An input went elsewhere, and what it gave with it."""
-        self._inputs[place] = _Input()
 
     def add(self, place: Place, messages: Sequence[Message]) -> None:
         """Take in records of one input, in their order."""
@@ -149,6 +142,10 @@ class Merge:
         one.end = end
         one.read_to(one.reached)
 
+    def finished(self, place: Place) -> None:
+        """Nothing more will be read of an input."""
+        self._inputs[place].floor_ms = _NEVER
+
     def unsure(self, until_ms: int | None = None) -> list[Place]:
         """The inputs whose end should be asked for: what waits, or `until_ms`, is later than what is known of them."""
         newest = max((one.times[-1] for one in self._inputs.values() if one.times), default=-1)
@@ -160,18 +157,16 @@ class Merge:
         ]
 
     def release(self, limit: int) -> list[Message]:
-        """The next records in the order, about `limit` of each input at most; none if it is not known which."""
+        """The next records in the order, `limit` at most; none if it is not known which."""
         inputs = list(self._inputs.values())
-        bound = min((one.floor_ms, number) for number, one in enumerate(inputs))
-        longest = ((one.times[limit - 1], number) for number, one in enumerate(inputs) if len(one.times) > limit)
-        until_ms, last = min(chain((bound,), longest))
-        parts = []
-        for number, one in enumerate(inputs):
-            # Of the same millisecond only what lies in the topics up to the one that sets the bound.
-            count = (bisect_right if number <= last else bisect_left)(one.times, until_ms)
-            if count:
-                parts.append(one.take(count))
-        return _merged(parts)
+        until_ms, last = min((one.floor_ms, number) for number, one in enumerate(inputs))
+        # Of the same millisecond only what lies in the topics up to the one that sets the bound.
+        counts = [
+            (bisect_right if number <= last else bisect_left)(one.times, until_ms) for number, one in enumerate(inputs)
+        ]
+        if sum(counts) > limit:
+            counts = _first(limit, [one.times[: min(count, limit)] for one, count in zip(inputs, counts, strict=True)])
+        return _merged([one.take(count) for one, count in zip(inputs, counts, strict=True) if count])
 
     def give_back(self, messages: Sequence[Message]) -> None:
         """Put the last of the released records back, as if they had not been released."""
@@ -201,7 +196,11 @@ class Merge:
         )
 
     def _switch(self, *, paused: bool, which: Callable[[_Input], bool]) -> list[Place]:
-        found = [place for place, one in self._inputs.items() if one.paused is not paused and which(one)]
+        found = [
+            place
+            for place, one in self._inputs.items()
+            if one.paused is not paused and one.floor_ms < _NEVER and which(one)
+        ]
         for place in found:
             self._inputs[place].paused = paused
         return found
@@ -209,6 +208,17 @@ class Merge:
 
 def _size(messages: Iterable[Any]) -> int:
     return sum(map(len, messages))
+
+
+def _first(limit: int, times: Sequence[list[int]]) -> list[int]:
+    """How many of each list are among the first `limit` of all, in the order of time and then of the lists."""
+    last_ms = sorted(chain.from_iterable(times))[limit - 1]
+    counts = [bisect_left(one, last_ms) for one in times]
+    left = limit - sum(counts)
+    for number, one in enumerate(times):
+        more = min(left, bisect_right(one, last_ms) - counts[number])
+        counts[number], left = counts[number] + more, left - more
+    return counts
 
 
 def _merged(parts: list[tuple[list[int], list[Message]]]) -> list[Message]:

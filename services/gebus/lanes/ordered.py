@@ -39,7 +39,7 @@ class OrderedInputs:
         self._lanes, self._consumer, self._open_ends = lanes, consumer, open_ends
         self._clock, self._settings = clock, settings
         self._merges: dict[Share, Merge] = {}
-        self._live: set[Share] = set()
+        """Of every ordered share that is live."""
         self._waiting: set[Share] = set()
         """The shares that hold records; all work of a turn is for these alone."""
         self._ends: Ends | None = None
@@ -63,29 +63,18 @@ class OrderedInputs:
     def live(self, shares: Iterable[Share], starts: Mapping[Place, int]) -> None:
         """These shares, of all that became live, are read from now on."""
         for share in filter(self._lanes.is_ordered, shares):
-            merge = self._merges.setdefault(share, Merge(self._lanes.places(share)))
-            merge.begin(starts)
-            self._live.add(share)
-            if merge.holds_records:
-                self._waiting.add(share)
+            self._merges[share] = Merge({place: starts.get(place, -1) for place in self._lanes.places(share)})
         self._divide()
 
-    def revoked(self, places: Iterable[Place], live: Collection[Share]) -> None:
-        """These partitions went elsewhere, and only these shares are live still.
-
-        What the other inputs of such a share gave stays: their partitions are here still, and read up to there.
-        """
-        for place in places:
-            merge = self._merges.get(self._lanes.share(place))
-            if merge is not None:
-                merge.forget(place)
-        self._live.intersection_update(live)
+    def revoked(self, live: Collection[Share]) -> None:
+        """Only these shares are live still; all inputs of the others are read again when they become live."""
+        self._merges = {share: merge for share, merge in self._merges.items() if share in live}
         self._waiting.intersection_update(live)
         self._divide()
 
     def gather(self, messages: Sequence[Message]) -> Sequence[Message]:
         """Take in what belongs to ordered shares; returns the rest, in its order."""
-        if not self._live or not messages:
+        if not self._merges or not messages:
             return messages
         rest: list[Message] = []
         for topic, partition, run in runs(messages):
@@ -102,7 +91,7 @@ class OrderedInputs:
             merge.read_to(place, offset)
 
     def release(self, limit: int, held: Collection[Share]) -> list[Message]:
-        """The next records of every live share but those held, about `limit` of them at most."""
+        """The next records of every live share but those held, `limit` of them at most."""
         self._hear()
         found: list[Message] = []
         unsure: list[Place] = []
@@ -111,7 +100,7 @@ class OrderedInputs:
             if share not in held and len(found) < limit:
                 found += merge.release(limit - len(found))
                 unsure += merge.unsure()
-            self._slow_down(merge)
+            slow_down(self._consumer, merge, *self._most)
             if not merge.holds_records:
                 self._waiting.discard(share)
         self._more = len(found) >= limit
@@ -141,14 +130,16 @@ class OrderedInputs:
         behind it: what is appended after the question has a later time than that.
         """
         until_ms = max(self._newest_ms, self._clock.now_ms() - _CLOCKS_APART_MS)
-        self._ask([place for share in self._live for place in self._merges[share].unsure(until_ms)], until_ms)
+        self._ask([place for merge in self._merges.values() for place in merge.unsure(until_ms)], until_ms)
 
     def buffered(self) -> dict[Place, int]:
         """How many records of each input of the live shares wait for their turn."""
-        return {place: count for share in self._live for place, count in self._merges[share].counts().items()}
+        return {place: count for merge in self._merges.values() for place, count in merge.counts().items()}
 
     def _add(self, place: Place, run: Sequence[Message]) -> None:
         share = self._lanes.share(place)
+        if share not in self._merges:  # it went elsewhere, and is read again by whoever has it
+            return
         self._merges[share].add(place, run)
         self._waiting.add(share)
         newest = run[-1].timestamp()[1]
@@ -195,19 +186,20 @@ class OrderedInputs:
         return known is None or known[1] <= self._merges[self._lanes.share(place)].reached(place)
 
     def _divide(self) -> None:
-        inputs = sum(len(self._lanes.places(share)) for share in self._live) or 1
+        inputs = sum(len(self._lanes.places(share)) for share in self._merges) or 1
         settings = self._settings
         self._most = max(settings.batch, settings.ahead_records // inputs), settings.ahead_bytes // inputs
 
-    def _slow_down(self, merge: Merge) -> None:
-        """Pause what runs ahead, resume what has come back."""
-        for act, places in (
-            (self._consumer.pause, merge.too_far(*self._most)),
-            (self._consumer.resume, merge.caught_up(*self._most)),
-        ):
-            if places:
-                with told(f"pausing or resuming {', '.join(map(str, places))}"):
-                    act(kafka(places))
+
+def slow_down(consumer: Consumer, merge: Merge, records: int, size: int) -> None:
+    """Pause the inputs that run ahead by more than so many records or bytes, resume those that have come back."""
+    for act, places in (
+        (consumer.pause, merge.too_far(records, size)),
+        (consumer.resume, merge.caught_up(records, size)),
+    ):
+        if places:
+            with told(f"pausing or resuming {', '.join(map(str, places))}"):
+                act(kafka(places))
 
 
 def runs(messages: Sequence[Message]) -> Iterable[tuple[str, int, Sequence[Message]]]:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from confluent_kafka import TopicPartition
 
+from gebus.lanes.forms import Notes
 from gebus.lanes.places import Place
 
 Headers = Sequence[tuple[str, bytes | None]]
@@ -39,6 +40,7 @@ class Consumer(Protocol):
     def get_watermark_offsets(
         self, partition: TopicPartition, timeout: float = ..., cached: bool = ...
     ) -> tuple[int, int] | None: ...
+    def list_topics(self, *, timeout: float) -> Any: ...
     def offsets_for_times(self, partitions: list[TopicPartition], timeout: float) -> list[TopicPartition]: ...
     def consumer_group_metadata(self) -> Any: ...
     def memberid(self) -> str | None: ...
@@ -84,8 +86,12 @@ class Clients(Protocol):
         the member is named, that very one alone."""
         ...
 
+    def notes(self) -> Notes:
+        """What `gebus apply` noted of the feeds' steps."""
+        ...
+
     def topic_ids(self, topics: Collection[str], seconds: float) -> dict[str, str]:
-        """The id that Kafka gave each topic when it was made."""
+        """The id that Kafka gave each topic when it was made; of those that there are."""
         ...
 
 

@@ -16,9 +16,9 @@ from gebus_kernel import Kernel, Step
 
 from gebus.lanes.errors import told
 from gebus.lanes.log import is_end
-from gebus.lanes.order import End, Merge
-from gebus.lanes.ordered import runs
-from gebus.lanes.places import Place, kafka
+from gebus.lanes.order import Merge
+from gebus.lanes.ordered import runs, slow_down
+from gebus.lanes.places import Place
 from gebus.lanes.ports import Consumer, Message
 from gebus.model.errors import Stopped, Unavailable
 from gebus.plan import FeedPlan, LanePlan
@@ -27,8 +27,6 @@ _BATCH = 1_000
 _AHEAD_RECORDS, _AHEAD_BYTES = 20_000, 16 << 20
 _WAIT, _SILENT_WAITS = 0.5, 20
 _ANSWER = 10.0
-_NEVER = 1 << 62
-"""As an append time: nothing comes any more."""
 _WITHOUT_LIMIT = 2**31 - 1
 
 
@@ -99,7 +97,7 @@ class _Inputs:
     def __init__(self, consumer: Consumer, plan: LanePlan, number: int) -> None:
         self._consumer, self.number = consumer, number
         self._places = {Place(topic, number) for one in plan.inputs for topic in one.topics}
-        self._merge = Merge(self._places)
+        self._merge = Merge(dict.fromkeys(self._places, -1))
         self._left: set[Place] = set()
         self._ends: dict[Place, int] = {}
 
@@ -111,7 +109,7 @@ class _Inputs:
             batch = self._merge.release(_BATCH)
             if batch:
                 yield batch
-                self._slow_down()
+                slow_down(self._consumer, self._merge, _AHEAD_RECORDS, _AHEAD_BYTES)
                 continue
             with told("reading"):
                 messages = self._consumer.consume(_BATCH, _WAIT)
@@ -122,7 +120,7 @@ class _Inputs:
                     "an open transaction may hold it back"
                 )
             self._take(messages)
-            self._slow_down()
+            slow_down(self._consumer, self._merge, _AHEAD_RECORDS, _AHEAD_BYTES)
 
     def give_back(self, messages: Sequence[Message]) -> None:
         """The last ones of a batch were not taken: they are the next."""
@@ -178,16 +176,4 @@ class _Inputs:
     def _finish(self, place: Place) -> None:
         """Nothing more is wanted of an input."""
         self._left.discard(place)
-        self._merge.read_to(place, self._ends[place])
-        self._merge.ended(place, End(0, _NEVER))
-
-    def _slow_down(self) -> None:
-        """Pause what runs ahead, resume what has come back."""
-        for act, places in (
-            (self._consumer.pause, self._merge.too_far(_AHEAD_RECORDS, _AHEAD_BYTES)),
-            (self._consumer.resume, self._merge.caught_up(_AHEAD_RECORDS, _AHEAD_BYTES)),
-        ):
-            wanted = self._left.intersection(places)
-            if wanted:
-                with told("pausing or resuming inputs"):
-                    act(kafka(wanted))
+        self._merge.finished(place)

@@ -15,18 +15,19 @@ and of nothing else; without one, or with one that is damaged or of something el
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
 from gebus_kernel import Kernel
 
-from gebus.lanes.errors import SessionEnded, in_our_words, told
+from gebus.lanes.errors import SessionEnded, in_our_words, is_missing, told
 from gebus.lanes.log import is_end
 from gebus.lanes.marks import StateMarks
+from gebus.lanes.notes import not_applied
 from gebus.lanes.places import Lanes, Place, Slice, kafka
 from gebus.lanes.ports import Clients, Clock, Consumer, Message
-from gebus.lanes.restoring import RestoreReport, Restoring
-from gebus.lanes.settings import GROUP, LaneSettings, state_topic
+from gebus.lanes.restoring import Refusal, RestoreReport, Restoring
+from gebus.lanes.settings import LaneSettings, state_topic
 from gebus.lanes.snapshot import SnapshotUnfit, snapshot_path
 from gebus.lanes.snapshots import Snapshots, Tail
 from gebus.model.errors import Stopped
@@ -42,8 +43,9 @@ _WAITING = frozenset({KafkaError._TIMED_OUT, KafkaError.UNSTABLE_OFFSET_COMMIT})
 class Restorer:
     """Restores slices a little at a time, so that the live ones go on meanwhile.
 
-    Promised: a slice that `some` returns holds in the kernel exactly what was committed. Not promised: how long it
-    takes; without progress for the restore timeout it raises.
+    Promised: a slice that `some` returns holds in the kernel exactly what was committed; one that cannot be restored
+    is among `refused`, is closed, and holds no other up. Not promised: how long it takes; without progress for the
+    restore timeout it raises.
     """
 
     def __init__(
@@ -56,15 +58,20 @@ class Restorer:
         clock: Clock,
         settings: LaneSettings,
         snapshots: Snapshots,
+        unregistered: Callable[[], Mapping[str, str]],
     ) -> None:
         self._lanes, self._kernel, self._source, self._clients = lanes, kernel, source, clients
         self._clock, self._settings, self._snapshots = clock, settings, snapshots
         self._reader: Consumer | None = None
-        self._marks: StateMarks | None = None
+        self._marks = StateMarks(lanes)
+        self._unregistered = unregistered
+        self._not_applied: dict[str, str] = {}
+        self._asked = False
         self._unsettled: dict[Slice, Restoring] = {}
         self._loading: dict[Slice, Restoring] = {}
         self._reading: dict[Slice, Restoring] = {}
         self._report = RestoreReport(clock)
+        self._refused: dict[Slice, Refusal] = {}
         self.starts: dict[Place, int] = {}
         """The committed offset of every input of every slice restored so far; below 0 where there is none."""
 
@@ -75,22 +82,40 @@ class Restorer:
     @property
     def marks(self) -> StateMarks:
         """The marks of the states that this session's offsets belong to."""
-        if self._marks is None:
-            names = [plan.name for plan in self._lanes.plans]
-            found = self._clients.topic_ids([state_topic(name) for name in names], _ANSWER)
-            ids = {name: found[state_topic(name)] for name in names}
-            self._snapshots.know(ids)
-            self._marks = StateMarks(self._lanes, ids)
+        if not self._asked:
+            names = {state_topic(lane): lane for lane in self._marks.unknown}
+            found = {names[topic]: id_ for topic, id_ in self._clients.topic_ids(list(names), _ANSWER).items()}
+            self._snapshots.know(found)
+            self._marks.learn(found)
+            self._not_applied = {**self._unregistered(), **self._forgetting()}
+            self._asked = True
         return self._marks
+
+    def _forgetting(self) -> Mapping[str, str]:
+        """The lanes whose changed steps `gebus apply` has not seen."""
+        try:
+            return not_applied(self._lanes.plans, self._clients.notes(), self._clock.now_ms())
+        except Stopped as error:
+            # A later gebus may have written them: no reason to deliver nothing.
+            _log.warning("whether the steps of all feeds were applied is not known: %s", error)
+            return {}
 
     def begin(self, owned: Slice, inputs: Iterable[Place]) -> None:
         """Start to restore a slice whose inputs are all assigned here."""
         self._unsettled[owned] = Restoring(frozenset(inputs), self._clock.monotonic())
+        self._asked = self._asked and owned.lane not in {*self._marks.unknown, *self._not_applied}
         self._report.begun()
+
+    def refused(self) -> dict[Slice, Refusal]:
+        """The slices that cannot be restored, each told once."""
+        told, self._refused = self._refused, {}
+        return told
 
     def drop(self, owned: Slice) -> None:
         """The slice went elsewhere; what was restored of it is forgotten."""
         self._snapshots.drop(owned)
+        if any(owned in stage for stage in self._stages()):
+            self._report.given_up()
         if self._unsettled.pop(owned, None) is not None:
             return
         one = self._loading.pop(owned, None)
@@ -140,11 +165,16 @@ class Restorer:
                 raise in_our_words(error.args[0], "asking for committed offsets") from error
             return
         unstable = {Place.of(offset) for offset in offsets if _still_open(offset)}
-        for offset in offsets:
-            self.marks.check(offset)
-            self.starts[Place.of(offset)] = offset.offset
+        by_place = {Place.of(offset): offset for offset in offsets}
+        self.starts.update((place, offset.offset) for place, offset in by_place.items())
         for owned, one in list(self._unsettled.items()):
             if one.inputs.isdisjoint(unstable):
+                why = self.marks.refusal(owned.lane, (by_place[place] for place in sorted(one.inputs)))
+                if why is None and owned.lane in self._not_applied:
+                    why = Refusal("not_applied", self._not_applied[owned.lane])
+                if why is not None:
+                    self._refuse(owned, why)
+                    continue
                 del self._unsettled[owned]
                 one.moved_at = self._clock.monotonic()
                 self._kernel.open(owned.lane, owned.number)
@@ -165,16 +195,23 @@ class Restorer:
         """One record of a snapshot; whether there may be another."""
         try:
             record = one.next()
-            if record is not None:
-                self._kernel.restore(owned.lane, owned.number, *record)
-        except (SnapshotUnfit, ValueError, OSError) as error:
-            # What the kernel refuses of an undamaged one, it will refuse of the log as well, and say why.
+        except (SnapshotUnfit, OSError) as error:
             self._without_snapshot(owned, one, error)
             return False
+        try:
+            # Of one that is refused the rest is read for its digest alone: if it is whole, the log says the same.
+            if record is not None and not one.refused:
+                self._kernel.restore(owned.lane, owned.number, *record)
+        except ValueError as error:
+            one.refused = str(error)
         if record is not None:
             self._report.add(len(record[1]), from_snapshot=True)
             one.moved_at = self._clock.monotonic()
             return True
+        if one.refused:
+            where = f"{snapshot_path(self._snapshots.directory, owned)}: "
+            self._refuse(owned, Refusal("state_unfit", _said(owned, one.refused), where))
+            return False
         one.close()
         del self._loading[owned]
         self._read_on(owned, one, one.snapshot_position)
@@ -185,7 +222,7 @@ class Restorer:
         one.close()
         if one.snapshot is not None:
             self._snapshots.put_aside(owned, one.snapshot.path, why)
-        one.snapshot = None
+        one.snapshot, one.refused = None, ""
         self._loading.pop(owned, None)
         self._kernel.close(owned.lane, owned.number)
         self._kernel.open(owned.lane, owned.number)
@@ -216,6 +253,9 @@ class Restorer:
                 last[owned] = message.offset()
             elif message.error().code() == KafkaError._AUTO_OFFSET_RESET:
                 self._not_in_the_log(owned)
+            elif is_missing(message.error()):
+                about = f"the topic {owned.state.topic} was deleted while it was read; run `gebus apply`, then restart"
+                self._refuse(owned, Refusal("state_missing", about))
             elif is_end(message) and self._is_decided(owned, message.offset()):
                 done.append(owned)
         for owned in last.keys() & self._reading.keys():
@@ -228,9 +268,9 @@ class Restorer:
         try:
             self._kernel.restore(owned.lane, owned.number, key, value)
         except ValueError as error:
-            raise Stopped(
-                f"the state of slice {owned} cannot be restored: {owned.state} at offset {message.offset()}: {error}"
-            ) from error
+            where = f"{owned.state} at offset {message.offset()}: "
+            self._refuse(owned, Refusal("state_unfit", _said(owned, str(error)), where))
+            return
         self._report.add(len(value))
         one = self._reading[owned]
         one.take(key, value, self._settings.snapshot_bytes)
@@ -254,15 +294,21 @@ class Restorer:
         if ends is None or one.position is None:
             raise SessionEnded(f"{owned.state} cannot be read from where it begins; the next session tries again")
         if one.position > ends[1]:
-            raise Stopped(
-                f"{owned.state} ends at offset {ends[1]}, and the snapshot of slice {owned} goes up to {one.position}: "
-                "Kafka has lost records of it, and maybe of other topics. Bring its data back; or delete "
-                f"{snapshot_path(self._snapshots.directory, owned)} to go on with what Kafka has, and decide with "
-                f"`kafka-consumer-groups.sh --reset-offsets` where the group {GROUP} goes on"
+            snapshot = snapshot_path(self._snapshots.directory, owned)
+            about = (
+                f"{owned.state} ends at offset {ends[1]}, and its snapshot goes up to {one.position}: Kafka has lost "
+                f"records of it, and maybe of other topics. Bring its data back; or delete {snapshot} to go on with "
+                f"what Kafka has, choose with `gebus reset-offsets {owned.lane}` where, and restart"
             )
+            self._refuse(owned, Refusal("state_lost", about))
+            return
         self._open().incremental_unassign([owned.state.kafka()])
         del self._reading[owned]
         self._without_snapshot(owned, one, SnapshotUnfit(f"the log begins at {ends[0]}, after its end"))
+
+    def _refuse(self, owned: Slice, why: Refusal) -> None:
+        self.drop(owned)
+        self._refused[owned] = why
 
     def _check_progress(self) -> None:
         now = self._clock.monotonic()
@@ -281,6 +327,11 @@ def _tail_of(one: Restoring, position: int) -> Tail:
     if files is None:
         return Tail(position, one.size)
     return Tail(position, one.size, files.size, files.files, files.position, one.tail, files.written_ms)
+
+
+def _said(owned: Slice, error: str) -> str:
+    """What the kernel said, without the place that it begins with."""
+    return error.removeprefix(f"lane {owned.lane}: slice {owned.number}: ")
 
 
 def _still_open(offset: TopicPartition) -> bool:

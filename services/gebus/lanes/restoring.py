@@ -1,10 +1,11 @@
-"""How far the restoring of slices has come, for the log and the metrics."""
+"""How far the restoring of slices has come, for the log and the metrics, and why one cannot be restored."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from gebus.lanes.places import Place, Slice
 from gebus.lanes.ports import Clock
@@ -23,6 +24,8 @@ class Restoring:
     inputs: frozenset[Place]
     moved_at: float
     snapshot: SnapshotChain | None = None
+    refused: str = ""
+    """What the kernel said of a record of the snapshot that it does not take."""
     position: int | None = None
     """Where reading of the log began; None for its beginning."""
     records: int = 0
@@ -73,6 +76,20 @@ class Restoring:
             self.snapshot.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a slice cannot be restored, and what to do. `where` is the place in the log, where it is one."""
+
+    reason: Literal["not_applied", "state_missing", "state_lost", "state_unfit"]
+    about: str
+    where: str = ""
+
+    @property
+    def passes(self) -> bool:
+        """Whether it may be over while the worker runs: its plan stays as it is, but `gebus apply` may run."""
+        return self.reason in {"not_applied", "state_missing"}
+
+
 class RestoreReport:
     """Says what is restored: a line in five seconds, and one at the end; none where there was nothing to restore."""
 
@@ -86,6 +103,10 @@ class RestoreReport:
         if not self._slices:
             self._began = self._said = self._clock.monotonic()
         self._slices += 1
+
+    def given_up(self) -> None:
+        """One of them cannot be, or goes elsewhere."""
+        self._slices -= 1
 
     def add(self, size: int, *, from_snapshot: bool = False) -> None:
         """One record came back."""

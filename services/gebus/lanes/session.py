@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,7 @@ class Session:
         budget: Budget,
         membership: Membership,
         spill: Spill,
+        unregistered: Callable[[], Mapping[str, str]],
     ) -> None:
         self._lanes, self._kernel, self._meter = lanes, kernel, meter
         self._slot, self._clock, self._settings, self._crash = slot, clock, settings, crash
@@ -71,8 +72,9 @@ class Session:
         self._consumer = clients.source_consumer(slot)
         self._snapshots = Snapshots(directory, kernel, clock, settings, meter.snapshots)
         self._restorer = Restorer(
-            lanes, kernel, self._consumer, clients, clock=clock, settings=settings, snapshots=self._snapshots
-        )
+            lanes, kernel, self._consumer, clients,
+            clock=clock, settings=settings, snapshots=self._snapshots, unregistered=unregistered,
+        )  # fmt: skip
         self._slices = Slices(lanes, self._consumer, kernel, self._restorer)
         self._ordered = OrderedInputs(lanes, self._consumer, clients.ends, clock, settings)
         self._budget, self._spill, self._stopped = budget, spill, StoppedInput(self._consumer)
@@ -85,7 +87,7 @@ class Session:
         self._failure: GebusError | None = None
         self._rebalanced = self._closing = False
         self._advance_at = clock.monotonic() + settings.clock_interval
-        self._look_at = 0.0
+        self._look_at = self._retry_at = 0.0
 
     @property
     def held_slot(self) -> bool:
@@ -133,6 +135,9 @@ class Session:
             for topic in self._vanished.missing():
                 self._held.stop(Place(topic, 0), "topic_gone")
             self._look_at = self._clock.monotonic() + self._settings.look_interval
+        if self._slices.refused and self._clock.monotonic() >= self._retry_at:
+            self._slices.retry()
+            self._retry_at = self._clock.monotonic() + self._settings.refused_retry
         if self._budget.due:
             self._keep_budget()
         if self._transaction is not None and not self._transaction.open:
@@ -223,11 +228,23 @@ class Session:
         if self._transaction is None and not self._take_slot():
             return
         shares = self._slices.restore_some(self._settings.restore_slice)
+        for share in shares:  # what they were held for before is over
+            self._held.drop(self._lanes.places(share))
         for place in self._slices.without_offset(shares):
             self._held.stop(place, "offset_lost")
+        self._hold_refused()
         self._ordered.live(shares, self._restorer.starts)
         if shares:  # before the first record of theirs is taken
             self._keep_budget()
+
+    def _hold_refused(self) -> None:
+        """Say which shares stand still because of their state; it is looked again after a while."""
+        held = self._held.holds
+        for share, why in self._slices.refused.items():
+            places = self._lanes.places(share)
+            if not places <= held.keys():
+                self._held.refuse(places, self._lanes.slices(share), why)
+                self._retry_at = self._clock.monotonic() + self._settings.refused_retry
 
     def _take_slot(self) -> bool:
         """Take over the slot's transactional id, which ends what an earlier producer left open; False: not yet."""
@@ -325,10 +342,12 @@ class Session:
             if self._failure is None:
                 self._kept(self._commit, "committing before a rebalance")
             places = [Place.of(partition) for partition in partitions]
-            self._held.drop(places)
+            # What else a share reads stays assigned, but is read again from where the group stands.
+            touched = {one for place in places for one in self._lanes.places(self._lanes.share(place))}
+            self._held.drop(touched)
             self._slices.revoked(places)
-            self._ordered.revoked(places, self._slices.live_shares)
-            self._vanished.revoked(place.topic for place in places)
+            self._ordered.revoked(self._slices.live_shares)
+            self._vanished.revoked(place.topic for place in touched)
             self._rebalanced = True
         self._kept(lambda: consumer.incremental_unassign(partitions), "giving partitions up")
 

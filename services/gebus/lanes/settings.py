@@ -64,6 +64,8 @@ class LaneSettings:
     """How often state that no record can match any more is dropped."""
     look_interval: float = 0.5
     """How often it is looked whether topics are there, while that is in doubt."""
+    refused_retry: float = 15.0
+    """After a share's state was missing: `gebus apply` may have made its topic."""
     session_attempts: int = 240
     session_backoff: float = 0.2
     session_backoff_ceiling: float = 1.0

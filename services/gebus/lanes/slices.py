@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from confluent_kafka import OFFSET_BEGINNING
 from gebus_kernel import Kernel
@@ -12,6 +12,7 @@ from gebus.lanes.errors import told
 from gebus.lanes.places import Lanes, Place, Share, Slice, kafka
 from gebus.lanes.ports import Consumer
 from gebus.lanes.restore import Restorer
+from gebus.lanes.restoring import Refusal
 
 _log = logging.getLogger(__name__)
 
@@ -20,7 +21,8 @@ class Slices:
     """Follows the group's assignment, share by share.
 
     A share is worked on only while all its inputs are assigned here: its slices are restored when the last of them
-    comes, and closed before the first of them goes. Its partitions are read only while it is live.
+    comes, and closed before the first of them goes. Its partitions are read only while it is live. One whose state
+    cannot be restored stands still, assigned and unread, and all others go on.
     """
 
     def __init__(self, lanes: Lanes, consumer: Consumer, kernel: Kernel, restorer: Restorer) -> None:
@@ -29,8 +31,8 @@ class Slices:
         self._whole: set[Share] = set()
         self._live: set[Share] = set()
         self._known: set[Share] = set()
+        self._refused: dict[Share, Refusal] = {}
         self._restored: set[Slice] = set()
-        self._begun: set[Place] = set()
         self._live_places: tuple[Place, ...] = ()
         self._told: set[Share] = set()
 
@@ -50,7 +52,18 @@ class Slices:
     @property
     def waiting(self) -> bool:
         """Whether a share is whole, but not restored yet."""
-        return self._whole != self._live
+        return self._whole != self._live | self._refused.keys()
+
+    @property
+    def refused(self) -> dict[Share, Refusal]:
+        """The shares that stand still because of their state, and why."""
+        return dict(self._refused)
+
+    def retry(self) -> None:
+        """Restore again what was refused for something that may be over."""
+        for share in [share for share, why in self._refused.items() if why.passes]:
+            del self._refused[share]
+            self._known.discard(share)
 
     def assigned(self, places: Iterable[Place]) -> None:
         """These partitions came here; nothing is read of them yet."""
@@ -61,16 +74,12 @@ class Slices:
         """These partitions go elsewhere, and with them their slices; what they held uncommitted is lost."""
         gone = set(places)
         self._assigned -= gone
-        self._begun -= gone
         self._count_whole()
         for share in self._known - self._whole:
             self._known.discard(share)
             self._live.discard(share)
-            for owned in self._lanes.slices(share):
-                self._restorer.drop(owned)
-                if owned in self._restored:
-                    self._restored.discard(owned)
-                    self._kernel.close(owned.lane, owned.number)
+            self._refused.pop(share, None)
+            self._close(share)
             rest = self._lanes.places(share) & self._assigned
             if rest:
                 with told(f"pausing {', '.join(map(str, sorted(rest)))}"):
@@ -84,6 +93,7 @@ class Slices:
             for owned in self._lanes.slices(share):
                 self._restorer.begin(owned, self._lanes.places(share))
         self._restored.update(self._restorer.some(seconds, alone=not self._live))
+        self._refuse(self._restorer.refused())
         done = [share for share in self._known - self._live if self._restored.issuperset(self._lanes.slices(share))]
         for share in done:
             self._begin_to_read(self._lanes.places(share))
@@ -91,6 +101,21 @@ class Slices:
         if done:
             self._changed()
         return done
+
+    def _refuse(self, refused: Mapping[Slice, Refusal]) -> None:
+        for share in self._known - self._live if refused else ():
+            found = [refused[owned] for owned in self._lanes.slices(share) if owned in refused]
+            if found:
+                self._refused[share] = found[0]
+                self._close(share)
+
+    def _close(self, share: Share) -> None:
+        """Forget its state, as far as it is restored."""
+        for owned in self._lanes.slices(share):
+            self._restorer.drop(owned)
+            if owned in self._restored:
+                self._restored.discard(owned)
+                self._kernel.close(owned.lane, owned.number)
 
     def without_offset(self, shares: Iterable[Share]) -> list[Place]:
         """The partitions of these that the group has no offset of, although records of them were taken.
@@ -104,13 +129,11 @@ class Slices:
         return [place for place in sorted(places) if place in taken]
 
     def _begin_to_read(self, places: frozenset[Place]) -> None:
-        """Where the group stands; on from where it was read to if it is here since before."""
-        fresh = places - self._begun
-        starts = {place: self._restorer.starts.get(place, -1) for place in fresh}
+        """Where the group stands, also what is here since before: what was read of that may not have been taken."""
+        starts = {place: self._restorer.starts.get(place, -1) for place in places}
         for place, start in starts.items():
             if start >= 0:
                 self._go_to(place, start)
-        self._begun |= fresh
         with told(f"resuming {', '.join(map(str, sorted(places)))}"):
             self._consumer.resume(kafka(places))
         for place, start in starts.items():

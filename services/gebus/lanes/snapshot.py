@@ -36,6 +36,8 @@ _LONGEST = 1 << 20
 """Of a header, a key or a value: longer ones are damage, and must not be read into memory."""
 _BUFFER = 1 << 20
 _DAY_MS = 86_400_000
+UNFIT = ".unfit"
+"""In the place of `.snapshot`: one that was put aside."""
 
 Record = tuple[bytes, bytes]
 
@@ -115,18 +117,29 @@ def sweep(path: Path) -> None:
 
 
 def tidy(directory: Path, plans: Iterable[LanePlan], now_ms: int) -> None:
-    """Delete snapshots that can be of no use any more: of lanes that are gone, and older than all that they remember.
+    """Delete snapshots that can be of no use any more: of lanes that are gone, older than all that they remember, and a
+    day after they were put aside as unfit.
 
     What a record held must not lie on a disk for longer than the lanes need it.
     """
     longest = {plan.name: max(_DAY_MS, plan.remembers_ms * 9 // 8) for plan in plans}
-    for path in [path for pattern in ("*/*.snapshot", "*/*.tail", "*/*.unfit") for path in directory.glob(pattern)]:
+    paths = [path for pattern in ("*/*.snapshot", "*/*.tail", f"*/*{UNFIT}") for path in directory.glob(pattern)]
+    for path in paths:
         with suppress(OSError):
-            # A snapshot is of use for as long as its youngest tail.
-            tails = path.parent.glob(f"{path.name.partition('.')[0]}.*.tail") if path.suffix != ".unfit" else ()
+            # A snapshot and its tails are of use for as long as the youngest of them.
+            tails = path.parent.glob(f"{path.name.partition('.')[0]}.*.tail") if path.suffix != UNFIT else ()
             age_ms = now_ms - max(one.stat().st_mtime for one in (path, *tails)) * 1000
-            if age_ms > longest.get(path.parent.name, -math.inf):
+            most_ms = longest.get(path.parent.name, -math.inf)
+            if age_ms > (min(most_ms, _DAY_MS) if path.suffix == UNFIT else most_ms):
                 path.unlink()
+
+
+def delete_unfit(path: Path, now_ms: int) -> None:
+    """Delete what was put aside of a snapshot and its tails more than a day ago."""
+    for aside in path.parent.glob(f"{path.stem}.*{UNFIT.removeprefix('.')}"):
+        with suppress(OSError):
+            if now_ms - aside.stat().st_mtime * 1000 > _DAY_MS:
+                aside.unlink()
 
 
 def _write(path: Path, header: Header, records: Records) -> int:

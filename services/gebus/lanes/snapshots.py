@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import threading
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -15,10 +16,13 @@ from gebus.lanes.places import Slice
 from gebus.lanes.ports import Clock, Message
 from gebus.lanes.settings import STATE_PREFIX, LaneSettings
 from gebus.lanes.snapshot import (
+    UNFIT,
     Header,
+    Record,
     Records,
     SnapshotChain,
     SnapshotUnfit,
+    delete_unfit,
     snapshot_path,
     sweep,
     write_snapshot,
@@ -86,8 +90,8 @@ class Snapshots:
         self._due_at = clock.monotonic() + settings.snapshot_interval
 
     def know(self, topic_ids: dict[str, str]) -> None:
-        """The ids of the topics that hold the states of the lanes, by lane."""
-        self._topic_ids = topic_ids
+        """The ids of topics that hold the states of lanes, by lane."""
+        self._topic_ids |= topic_ids
 
     def open(self, owned: Slice) -> SnapshotChain | None:
         """The snapshot of a slice that is open in the kernel; None where there is none that fits."""
@@ -104,12 +108,13 @@ class Snapshots:
 
     def put_aside(self, owned: Slice, path: Path, why: Exception) -> None:
         """A file that cannot be used is kept beside for whoever wants to know, and named."""
-        aside = path.with_suffix(".unfit")
+        aside = path.with_suffix(UNFIT)
         self._counts.unfit += 1
         _log.warning("the snapshot of slice %s is not used, its state is read from the log instead: %s: %s; it is put "
                      "aside as %s", owned, path, why, aside)  # fmt: skip
         try:
             path.replace(aside)
+            os.utime(aside)  # a day from now it is deleted
         except OSError as error:
             _log.warning("%s cannot be put aside: %s", path, error)
 
@@ -181,6 +186,7 @@ class Snapshots:
     def _begin(self, owned: Slice) -> None:
         tail = self._tails[owned]
         header = Header(owned, self._topic_ids[owned.lane], tail.position, tuple(self._tables(owned)))
+        records: Records
         if tail.records is None or self._wasteful(owned, tail):
             records, size = self._kernel.dump(owned.lane, owned.number), 0
         else:
@@ -209,6 +215,7 @@ class Snapshots:
             tail.base, tail.begins = job.before + job.size, job.header.position
             tail.files = 1 if whole else tail.files + 1
             tail.since_ms = self._clock.now_ms() if whole else tail.since_ms
+            delete_unfit(snapshot_path(self.directory, owned), self._clock.now_ms())
             _log.info("%s of slice %s written: %d bytes, position %d", "snapshot" if whole else "tail of the snapshot",
                       owned, job.size, job.header.position)  # fmt: skip
             return

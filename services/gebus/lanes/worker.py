@@ -100,7 +100,7 @@ class Worker:
             _log.warning("slot %d: its slices go to others only when its session is over: %s", self._slot, error)
 
     def _session(self) -> Session:
-        kernel = self._kernels.new()
+        kernel = self._kernels.new(partly=True)
         self._spill.give(kernel)
         return Session(
             self._lanes,
@@ -116,6 +116,7 @@ class Worker:
             budget=self._budget,
             membership=self._membership,
             spill=self._spill,
+            unregistered=lambda: self._kernels.missing(kernel),
         )
 
     def _pause(self, error: GebusError, wait: Callable[[float], object]) -> None:

@@ -31,7 +31,9 @@ class Join(Model):
         Which waits: the left record, for a first row; the right side is a table and makes nothing by itself. Which row
         wins: the one of the same fields that came last. Emits: one composite on arrival of the left record if there is
         a row, else when the first one comes. Unmatched: `wait` waits for `within`; `left` emits at once, the right side
-        null.
+        null. The entity is the left record's, the revision too; with `corrections: follow` the entity is the left
+        record's under its fields `on`, so that one which moves is retracted and begins anew, and the revision counts
+        how often it was told, on from what the consumer still has.
     matches: valid-at
         As `latest`, but the row wins that has the latest `occurred_at` which is not after that of the left record.
 
@@ -42,8 +44,8 @@ class Join(Model):
     remembered left record whose row changes is emitted again, RETRACTED if it has none left and may not be alone.
 
     Promised: which pairs there are depends on the committed input alone, not on batches, workers or restarts. Beyond
-    `most` remembered records of one side with the same fields a further one is a dead letter, `too_many_matches`; none
-    is dropped unseen. A record of a broadcast side meets the records of all slices. Not promised: a pair further apart
+    `most` remembered records of one side with the same fields a further one is a dead letter, `too_many_matches`, and
+    none is dropped unseen; but of the rows of `latest`, of which the newest holds, the oldest gives way. A record of a broadcast side meets the records of all slices. Not promised: a pair further apart
     than `within`, nor that one is corrected or taken back by what comes later than that after either of its records,
     however long the consumer keeps it; an order between pairs of different fields; that a source that was rekeyed keeps
     its order against one that was not; and, as for every feed that follows corrections, a revision under another key of
@@ -70,6 +72,8 @@ class Reconcile(Model):
     is not above it adds nothing. RETRACTED withdraws it. Which wins: the party that comes first in `authority`; those
     that it does not name rank behind it, as equals; among equals the higher revision, then the later `occurred_at`,
     then the smaller party id, then the smaller `entity_id`.
+
+    The revision counts how often the thing, or the conflict of one loser, was told, on from what the consumer has.
 
     gives: winner
         Emits: the winning record whenever another event wins, of another party or of the same: first

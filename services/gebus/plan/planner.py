@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Protocol
@@ -18,6 +18,9 @@ from gebus.plan.relation import ReconcilePlan
 from gebus.plan.relation_planner import check_relation
 from gebus.plan.values import FeedPlan, LanePlan, RekeyPlan, TablePlan
 from gebus.policy import POLICY_LIST, Policy
+
+MOST_LANES = 120
+"""Of one topic: its offsets carry a mark of 32 bytes for each, and Kafka keeps 4,096."""
 
 
 class Places(Protocol):
@@ -127,7 +130,23 @@ def _gathered(catalogue: Catalogue, origins: Mapping[str, Origin]) -> tuple[dict
             continue
         parts = tuple(sorted(inputs.values(), key=lambda part: part.name))
         lanes.setdefault(lane_name(inputs), _Lane(parts)).feeds.append((feed, inputs))
-    return lanes, problems
+    return lanes, problems + list(_too_many(lanes))
+
+
+def _too_many(lanes: Mapping[str, _Lane]) -> Iterator[Problem]:
+    """The feeds of the lanes that are too many on one topic."""
+    readers: dict[str, list[_Lane]] = {}
+    for _, lane in sorted(lanes.items()):
+        for part in lane.inputs:
+            readers.setdefault(part.name, []).append(lane)
+    for name, found in sorted(readers.items()):
+        refusal = Refusal(
+            f"{len(found)} lanes read {name}",
+            f"{MOST_LANES}",
+            "feeds that join it with the same contract by the same fields share a lane",
+        )
+        for feed in (feed for lane in found[MOST_LANES:] for feed, _ in lane.feeds):
+            yield Problem(feed, ("sources",), "sources", refusal)
 
 
 def _moves(part: Input, plans: Sequence[FeedPlan]) -> int | None:

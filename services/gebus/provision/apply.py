@@ -24,6 +24,8 @@ from gebus.provision.changes import (
     SetPassword,
     SetTopicConfig,
 )
+from gebus.provision.forgetting import Note
+from gebus.provision.notebook import Notebook
 
 _AT_ONCE = 200
 """How many topics or rights one request carries: five thousand in one would outlive its timeout."""
@@ -32,7 +34,7 @@ _PASSWORD_BYTES = 24
 T = TypeVar("T")
 
 
-def apply(changes: Sequence[Change], admin: Admin, registry: Registry, secrets: Secrets) -> None:
+def apply(changes: Sequence[Change], admin: Admin, registry: Registry, secrets: Secrets, notebook: Notebook) -> None:
     """Make the changes, kind by kind.
 
     Promised: what an interrupted call has done is not done again by the next, and no password is lost between the
@@ -54,6 +56,7 @@ def apply(changes: Sequence[Change], admin: Admin, registry: Registry, secrets: 
                 secrets.remove(change.name)
             case _:
                 continue
+    notebook.write({change.name: change.value for change in changes if isinstance(change, Note)})
     _in_batches([change.acl for change in changes if isinstance(change, Grant)], admin.create_acls)
     _in_batches([change.acl for change in changes if isinstance(change, Revoke)], admin.delete_acls)
     _in_batches([change.name for change in changes if isinstance(change, DeleteTopic)], admin.delete_topics)

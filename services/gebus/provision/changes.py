@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -14,6 +14,7 @@ from gebus.lanes.settings import PRINCIPAL, STATE_PREFIX
 from gebus.model.errors import ContractError, Finding
 from gebus.model.processor import PROCESSOR_PREFIX
 from gebus.plan import REKEY_PREFIX
+from gebus.provision import forgetting
 from gebus.provision.desired import DEAD_PREFIX, FEED_PREFIX, Desired, Place, Schema
 from gebus.provision.observed import Observed
 
@@ -161,20 +162,26 @@ class Changes:
     removals: tuple[Change, ...]
 
 
-def compare(desired: Desired, observed: Observed, root: Path) -> Changes:
+def compare(desired: Desired, observed: Observed, root: Path, *, now_ms: int, forget: Collection[str] = ()) -> Changes:
     """The changes from `observed` to `desired`.
 
-    Promised: ContractError, and so no change at all, where a schema breaks an earlier version or the partitions of a
-    topic would change; each finding names the place in the catalogue at `root`. Removals touch only what gebus could
-    have made. Schemas are never removed: records of theirs may lie in a log.
+    Promised: ContractError, and so no change at all, where a schema breaks an earlier version, the partitions of a
+    topic would change, or a step would forget what it remembers and is not among `forget` as `<feed>.<step>`; each
+    finding names the place in the catalogue at `root`. Removals touch only what gebus could have made. Schemas are
+    never removed: records of theirs may lie in a log.
     """
     places = Places(root)
-    findings = [*_partition_findings(desired, observed, places), *_schema_findings(desired, observed, places)]
+    findings = [
+        *_partition_findings(desired, observed, places),
+        *_schema_findings(desired, observed, places),
+        *forgetting.findings(desired, observed, places, now_ms, forget),
+    ]
     if findings:
         raise ContractError(findings)
     additions = (*_topics(desired, observed), *_schemas(desired, observed), *_principals(desired, observed))
     rights = tuple(Grant(acl) for acl in sorted(desired.acls - observed.acls))
-    return Changes((*additions, *rights), tuple(_removals(desired, observed)))
+    notes = forgetting.notes(desired, observed, now_ms)
+    return Changes((*additions, *rights, *notes), tuple(_removals(desired, observed)))
 
 
 def _partition_findings(desired: Desired, observed: Observed, places: Places) -> Iterator[Finding]:

@@ -8,10 +8,12 @@ from datetime import timedelta
 
 from gebus.catalogue.compatibility import Level
 from gebus.kafka.admin import Acl, Operation, Topic
+from gebus.lanes.forms import CORRECTIONS, STEPS_TOPIC, Form, forms
 from gebus.lanes.settings import GROUP, PRINCIPAL, STATE_PREFIX, state_topic
 from gebus.model.base import milliseconds
 from gebus.model.catalogue import Catalogue
 from gebus.model.event import AvroType
+from gebus.model.feed import kind_and_name
 from gebus.plan import REKEY_PREFIX, LanePlan
 
 FEED_PREFIX, DEAD_PREFIX = "feed.", "dead."
@@ -38,13 +40,16 @@ class Schema:
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """Everything that `gebus apply` brings about. `places` says which line asked for each topic's partitions."""
+    """Everything that `gebus apply` brings about. `places` says which line asked for each topic's partitions, and
+    `step_places` where a feed says what it remembers."""
 
     topics: Mapping[str, Topic]
     schemas: tuple[Schema, ...]
     principals: frozenset[str]
     acls: frozenset[Acl]
     places: Mapping[str, Place]
+    forms: Mapping[str, tuple[Form, ...]]
+    step_places: Mapping[tuple[str, str], Place]
 
 
 def desired(catalogue: Catalogue, lanes: Sequence[LanePlan]) -> Desired:
@@ -56,7 +61,12 @@ def desired(catalogue: Catalogue, lanes: Sequence[LanePlan]) -> Desired:
     """
     topics: dict[str, Topic] = {}
     places: dict[str, Place] = {}
-    for topic, place in (*_contract_topics(catalogue), *_lane_topics(catalogue, lanes), *_processor_topics(catalogue)):
+    for topic, place in (
+        *_contract_topics(catalogue),
+        *_lane_topics(catalogue, lanes),
+        *_processor_topics(catalogue),
+        (Topic(STEPS_TOPIC, 1, _COMPACTED), ("", ())),
+    ):
         topics[topic.name] = topic
         places[topic.name] = place
     return Desired(
@@ -65,9 +75,12 @@ def desired(catalogue: Catalogue, lanes: Sequence[LanePlan]) -> Desired:
         principals=frozenset(catalogue.parties) | {PRINCIPAL},
         acls=frozenset((*_party_rights(catalogue), *_worker_rights(catalogue))),
         places=places,
+        forms=forms(lanes),
+        step_places=dict(_step_places(catalogue)),
     )
 
 
+_COMPACTED = {"cleanup.policy": "compact", "message.timestamp.type": "LogAppendTime"}
 _SOURCE_SIZE = {"max.message.bytes": str((1 << 20) + (1 << 16))}
 """Below the broker's 10 MiB: a source record that cannot be taken must still fit with the headers of a dead letter."""
 
@@ -100,6 +113,14 @@ def _lane_topics(catalogue: Catalogue, lanes: Sequence[LanePlan]) -> Iterator[tu
             yield Topic(feed.topic, feed.partitions, _config(feed.retention)), (feed_file(feed.name), ("partitions",))
 
 
+def _step_places(catalogue: Catalogue) -> Iterator[tuple[tuple[str, str], Place]]:
+    for feed in catalogue.feeds.values():
+        yield (feed.id, CORRECTIONS), (feed_file(feed.id), ("corrections",))
+        for number, step in enumerate(feed.steps):
+            kind, name = kind_and_name(step)
+            yield (feed.id, name), (feed_file(feed.id), ("steps", number, kind))
+
+
 def _partitions(lane: LanePlan) -> Place:
     """What decided how many slices a lane has: the first of its contracts that it reads as it is, else the first."""
     decisive = next((one for one in lane.inputs if not one.internal), lane.inputs[0])
@@ -108,10 +129,9 @@ def _partitions(lane: LanePlan) -> Place:
 
 def _processor_topics(catalogue: Catalogue) -> Iterator[tuple[Topic, Place]]:
     """State lies in as many partitions as the feed: a record's state is in the record's partition."""
-    config = {"cleanup.policy": "compact", "message.timestamp.type": "LogAppendTime"}
     for processor in catalogue.processors.values():
         feed = catalogue.feeds[processor.feed]
-        yield Topic(processor.state_topic, feed.partitions, config), (feed_file(feed.id), ("partitions",))
+        yield Topic(processor.state_topic, feed.partitions, _COMPACTED), (feed_file(feed.id), ("partitions",))
 
 
 def _config(retention: timedelta) -> Mapping[str, str]:
@@ -163,6 +183,7 @@ def _worker_rights(catalogue: Catalogue) -> Iterator[Acl]:
             yield from (Acl(PRINCIPAL, "topic", "literal", contract.kafka_topic(party), right) for right in _READ)
     for prefix in (STATE_PREFIX, REKEY_PREFIX):
         yield from (Acl(PRINCIPAL, "topic", "prefixed", prefix, right) for right in (*_READ, "write"))
+    yield from (Acl(PRINCIPAL, "topic", "literal", STEPS_TOPIC, right) for right in _READ)
     for prefix in (FEED_PREFIX, DEAD_PREFIX):
         yield from (Acl(PRINCIPAL, "topic", "prefixed", prefix, right) for right in _WRITE)
     yield Acl(PRINCIPAL, "group", "literal", GROUP, "read")

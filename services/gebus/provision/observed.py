@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gebus.kafka.admin import Acl, Admin, Topic
 from gebus.kafka.registry import Registry
 from gebus.kafka.secrets import Secrets
+from gebus.lanes.forms import STEPS_TOPIC, Notes
 from gebus.model.event import AvroType
+from gebus.provision.notebook import Notebook
 
 _AT_ONCE = 8
 
@@ -32,21 +34,27 @@ class Observed:
     principals: frozenset[str]
     acls: frozenset[Acl]
     secrets: frozenset[str]
+    notes: Notes = field(default_factory=Notes)
+    """What earlier calls of apply noted of the feeds' steps and the lanes' states."""
 
 
-def observe(admin: Admin, registry: Registry, secrets: Secrets, subjects: Iterable[str]) -> Observed:
+def observe(
+    admin: Admin, registry: Registry, secrets: Secrets, notebook: Notebook, subjects: Iterable[str]
+) -> Observed:
     """Ask for everything that `subjects` and a comparison need; nothing is changed."""
     present = frozenset(registry.subjects())
     names = [name for name in subjects if name in present]
     # A subject takes three questions, of some milliseconds each: one after the other, five thousand feeds take minutes.
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         found = list(pool.map(lambda name: _subject(registry, name), names))
+    topics = admin.topics()
     return Observed(
-        topics=admin.topics(),
+        topics=topics,
         subjects=dict(zip(names, found, strict=True)),
         principals=admin.principals(),
         acls=admin.acls(),
         secrets=frozenset(secrets.principals()),
+        notes=notebook.read() if STEPS_TOPIC in topics else Notes(),
     )
 
 

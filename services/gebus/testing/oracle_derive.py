@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from gebus.model.event import EventSchema
 
 Record = Mapping[str, Any]
+FirstNumber = Callable[[str, int], int]
+"""Where the numbers of an entity begin at a time, as far as its consumer knows of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,20 +151,25 @@ class FeedOracle:
 
     def _memory(self, slice_number: int) -> EachPair | TableJoin | Reconciled:
         if slice_number not in self._memories:
-            self._memories[slice_number] = self._new_memory()
+            self._memories[slice_number] = self._new_memory(slice_number)
         return self._memories[slice_number]
 
-    def _new_memory(self) -> EachPair | TableJoin | Reconciled:
+    def _new_memory(self, slice_number: int) -> EachPair | TableJoin | Reconciled:
         relation, follow = self.relation, self.corrections == "follow"
+
+        def first_number(entity_id: str, at_ms: int) -> int:
+            told = self._remembered(slice_number, entity_id, at_ms)
+            return 0 if told is None else told.revision + 1
+
         if isinstance(relation, Join):
             within_ms = milliseconds(relation.within)
             if relation.matches == "each-pair":
                 return EachPair(relation, within_ms, follow=follow)
             row = None if relation.unmatched == "left" else blank(self._events[relation.right])
-            return TableJoin(relation, within_ms, row, follow=follow)
+            return TableJoin(relation, within_ms, row, first_number, follow=follow)
         if isinstance(relation, Reconcile):
             fields = [field.name for field in self._events[relation.of].fields]
-            return Reconciled(relation, milliseconds(relation.within), fields)
+            return Reconciled(relation, milliseconds(relation.within), fields, first_number)
         raise AssertionError(f"{self.name} brings nothing together")
 
     def _finish(self, place: Place, identity: Any, head: Record, sides: Mapping[str, Record | None]) -> str:
@@ -175,9 +180,7 @@ class FeedOracle:
         passed = outcome == ""
         if self.corrections == "independent":
             return self._deliver(place, self._projected(head, sides)) if passed else "filtered"
-        told = self._told.get((place.slice, identity))
-        if told is not None and place.at_ms - told.at_ms > milliseconds(self._feed.retention):
-            told = None
+        told = self._remembered(place.slice, identity, place.at_ms)
         if told is not None and head["revision"] <= told.revision:
             return "filtered"
         if passed and head["status"] != "RETRACTED":
@@ -195,6 +198,10 @@ class FeedOracle:
             kept = record if passed and head["status"] != "RETRACTED" else None
             self._told[place.slice, identity] = _Told(head["revision"], place.at_ms, kept)
         return outcome
+
+    def _remembered(self, slice_number: int, identity: Any, at_ms: int) -> _Told | None:
+        told = self._told.get((slice_number, identity))
+        return None if told is None or at_ms - told.at_ms > milliseconds(self._feed.retention) else told
 
     def _deliver(self, place: Place, record: Record) -> str:
         if place.at_ms >= self._expires_ms:

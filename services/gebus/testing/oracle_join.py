@@ -8,7 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gebus.model.relation import Join
-from gebus.testing.oracle_derive import Answer, Arrival, Composite, Record, digest, entity_of, envelope, made
+from gebus.testing.oracle_derive import (
+    Answer,
+    Arrival,
+    Composite,
+    FirstNumber,
+    Record,
+    digest,
+    entity_of,
+    envelope,
+    made,
+)
 
 
 @dataclass(slots=True)
@@ -140,10 +150,12 @@ class EachPair(_Memory):
 class TableJoin(_Memory):
     """`matches: latest` and `matches: valid-at`: the right side is a table."""
 
-    def __init__(self, join: Join, within_ms: int, blank_row: Record | None, *, follow: bool) -> None:
+    def __init__(
+        self, join: Join, within_ms: int, blank_row: Record | None, first_number: FirstNumber, *, follow: bool
+    ) -> None:
         """`blank_row` stands for a row that there is none of any more; None where null may stand there."""
         super().__init__(join, within_ms, follow=follow)
-        self._blank_row = blank_row
+        self._blank_row, self._first_number = blank_row, first_number
 
     def tick(self, clock_ms: int) -> list[tuple[Arrival, Composite]]:
         """Nothing is emitted because of time."""
@@ -158,7 +170,13 @@ class TableJoin(_Memory):
         if not self.follow:
             return self._ask(arrival) if arrival.alias == self.join.left else self._answer(arrival)
         if self.full(arrival, known):
-            return Answer("dead")
+            if arrival.alias == self.join.left or self.join.matches == "valid-at":
+                return Answer("dead")
+            if arrival.withdrawn:
+                return Answer("filtered")
+            rows = self.all(arrival.alias, arrival.key)
+            oldest = rows[: len(rows) + 1 - self.join.most]
+            self.entries = [one for one in self.entries if not any(one is row for row in oldest)]
         return self._ask_again(arrival, known) if arrival.alias == self.join.left else self._correct(arrival, known)
 
     def _ask(self, arrival: Arrival) -> Answer:
@@ -191,7 +209,9 @@ class TableJoin(_Memory):
     def _ask_again(self, arrival: Arrival, known: Entry | None) -> Answer:
         """A followed left record takes the place of its earlier revision."""
         entry = Entry(arrival, live=not arrival.withdrawn)
-        if known is not None:
+        if known is None:
+            entry.emitted = self._first_number(self._entity(arrival), arrival.at_ms)
+        else:
             entry.emitted, entry.out, entry.row = known.emitted, known.out, known.row
         self.put(entry, known)
         row = self._chosen(arrival.record, arrival.key)
@@ -242,11 +262,14 @@ class TableJoin(_Memory):
         number = [str(revision)] if self.follow and revision > 0 else []
         head = envelope(
             digest(self.join.name, left["event_id"], "" if row is None else row["event_id"], *number),
-            # One that moves is taken back under its old key, and begins anew under its new one.
-            digest(self.join.name, *entity_of(left), *([asking.key] if self.follow else [])),
+            self._entity(asking),
             revision,
             parents,
             left,
             withdrawn=withdrawn,
         )
         return Composite(head, {self.join.left: left, self.join.right: row or self._blank_row}, key)
+
+    def _entity(self, left: Arrival) -> str:
+        """One that moves is taken back under its old key, and begins anew under its new one."""
+        return digest(self.join.name, *entity_of(left.record), *([left.key] if self.follow else []))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from gebus.model.relation import Reconcile
-from gebus.testing.oracle_derive import Answer, Arrival, Composite, Record, digest, envelope, made
+from gebus.testing.oracle_derive import Answer, Arrival, Composite, FirstNumber, Record, digest, envelope, made
 
 _Name = tuple[str, str]
 """Party and entity: two entities of one party are two assertions."""
@@ -44,8 +44,9 @@ class _Thing:
 class Reconciled:
     """The memory of one slice."""
 
-    def __init__(self, reconcile: Reconcile, within_ms: int, fields: Sequence[str]) -> None:
+    def __init__(self, reconcile: Reconcile, within_ms: int, fields: Sequence[str], first_number: FirstNumber) -> None:
         """`fields` are those of an assertion, in the order of its schema."""
+        self._first_number, self._now_ms = first_number, 0
         self.reconcile, self.within_ms = reconcile, within_ms
         self._compared = [name for name in fields if name in reconcile.compare]
         self._things: dict[str, _Thing] = {}
@@ -56,7 +57,7 @@ class Reconciled:
 
     def offer(self, arrival: Arrival) -> Answer:
         """An assertion, or its withdrawal."""
-        record, name = arrival.record, _name(arrival.record)
+        record, name, self._now_ms = arrival.record, _name(arrival.record), arrival.at_ms
         thing = self._remembered(arrival)
         known = thing.assertions.get(name)
         if known is not None and record["revision"] <= known.record["revision"]:
@@ -93,8 +94,9 @@ class Reconciled:
         winner, said = self._winning(thing), thing.said.setdefault(_WINNER, _Said())
         ids = () if winner is None else (winner["source"], winner["event_id"])
         if (said.out if winner is None else not said.out or said.ids != ids) and (shown := winner or gone):
-            name, number = self.reconcile.name, _next(said, ids)
-            ids_and_revision = digest(name, key, str(number), shown["event_id"]), digest(name, key), number
+            name, entity_id = self.reconcile.name, digest(self.reconcile.name, key)
+            number = self._next(said, ids, entity_id)
+            ids_and_revision = digest(name, key, str(number), shown["event_id"]), entity_id, number
             head = envelope(*ids_and_revision, [shown], shown, withdrawn=winner is None)
             yield Composite(head, {self.reconcile.of: shown})
 
@@ -108,15 +110,17 @@ class Reconciled:
             against = rival or before or loser
             said, ids = thing.said.setdefault(_name(loser), _Said()), (against["event_id"], loser["event_id"])
             if (not said.out or said.ids != ids) if differing else said.out:
-                number = _next(said, ids if differing else ())
-                yield self._conflict(key, loser, against, number, differing)
+                yield self._conflict(key, said, loser, against, differing)
         thing.last_winner = thing.last_winner if winner is None else _name(winner)
 
-    def _conflict(self, key: str, loser: Record, winner: Record, number: int, differing: list[str]) -> Composite:
+    def _conflict(self, key: str, said: _Said, loser: Record, winner: Record, differing: list[str]) -> Composite:
         name = self.reconcile.name
+        entity_id = digest(name, key, *_name(loser))
+        ids = (winner["event_id"], loser["event_id"]) if differing else ()
+        number = self._next(said, ids, entity_id)
         head = envelope(
             digest(name, key, str(number), winner["event_id"], *_name(loser)),
-            digest(name, key, *_name(loser)),
+            entity_id,
             number,
             [loser, winner],
             winner,
@@ -124,6 +128,12 @@ class Reconciled:
         )
         conflict = {"differs": ",".join(differing)}
         return Composite(head, {self.reconcile.of: loser, "winner": winner, "conflict": conflict})
+
+    def _next(self, said: _Said, ids: tuple[str, ...], entity_id: str) -> int:
+        """The number of an emission, which is noted; without ids it is a retraction."""
+        number = said.count or self._first_number(entity_id, self._now_ms)
+        said.out, said.ids, said.count = bool(ids), ids or said.ids, number + 1
+        return number
 
     def _differing(self, loser: Record, winner: Record) -> list[str]:
         return [name for name in self._compared if loser[name] != winner[name]]
@@ -135,10 +145,3 @@ def _name(record: Record) -> _Name:
 
 def _order(record: Record) -> _Order:
     return record["source"].encode(), record["entity_id"].encode()
-
-
-def _next(said: _Said, ids: tuple[str, ...]) -> int:
-    """The number of an emission, which is noted; without ids it is a retraction."""
-    said.out, said.ids, number = bool(ids), ids or said.ids, said.count
-    said.count += 1
-    return number

@@ -1,5 +1,6 @@
 //! What every event must be beyond valid Avro: its envelope, its key, its time.
 
+use crate::mask::civil;
 use crate::path::Fields;
 use crate::schema::{Node, Schema};
 use crate::text_key::TextKey;
@@ -36,6 +37,15 @@ pub struct Rules {
     pub key: TextKey,
     past_ms: i64,
     future_ms: i64,
+}
+
+/// An instant in words, to the second.
+fn instant(milliseconds: i64) -> String {
+    let seconds = milliseconds.div_euclid(1_000);
+    let (day, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    let (year, month, day) = civil(day);
+    let (hour, minute) = (second / 3_600, second / 60 % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{:02}Z", second % 60)
 }
 
 /// What the log says of a record.
@@ -107,7 +117,8 @@ impl Rules {
         }
         let (first, last) = self.times(arrival);
         let occurred = fields.long(OCCURRED_AT);
-        format!("{}: found {occurred}, allowed {first} to {last} (ms since 1970, UTC)", reason.detail())
+        let [found, first, last] = [occurred, first, last].map(instant);
+        format!("{}: found {found}, allowed {first} to {last}", reason.detail())
     }
 
     /// The earliest and the latest `occurred_at` that a record with this append time may have.

@@ -34,6 +34,21 @@ pub fn entity(fields: &Fields<'_>, with_source: bool) -> u128 {
         sha.update(party);
     }
     sha.update(fields.text(ENTITY_ID));
+    digest(sha)
+}
+
+/// Where the numbers of a composite's entity begin of which the relation knows nothing: above what its consumer has.
+pub fn first_number(told: Option<&Store>, entity_id: &[u8], clock_ms: i64) -> i64 {
+    let held = told.and_then(|store| held(store, composite(entity_id), clock_ms));
+    held.map_or(0, |held| held.revision.saturating_add(1))
+}
+
+/// The digest of a composite's entity.
+pub fn composite(entity_id: &[u8]) -> u128 {
+    digest(Sha256::new().chain_update(entity_id))
+}
+
+fn digest(sha: Sha256) -> u128 {
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&sha.finalize()[..16]);
     u128::from_le_bytes(bytes)

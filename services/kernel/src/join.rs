@@ -71,6 +71,26 @@ impl Frame {
         self.blanks[0].len().max(self.blanks[1].len())
     }
 
+    /// The id of a composite's entity.
+    #[must_use]
+    pub fn entity(
+        &self,
+        left: &Envelope<'_>,
+        right: Option<&Envelope<'_>>,
+        under: Option<&[u8]>,
+        parts: &mut Parts,
+    ) -> [u8; 32] {
+        let entity = parts.of(&[&self.step, left.source, left.entity_id]);
+        if let Some(right) = right {
+            entity.add(right.source);
+            entity.add(right.entity_id);
+        }
+        if let Some(text) = under {
+            entity.add(text);
+        }
+        hex(entity.digest())
+    }
+
     /// Appends the composite to what was made.
     pub fn write(&self, joint: &Joint<'_>, parts: &mut Parts, made: &mut Made) {
         let [left, right] = joint.records.map(|record| record.map(Envelope::read).unwrap_or_default());
@@ -79,15 +99,8 @@ impl Frame {
             parts.add(number.to_string().as_bytes());
         }
         let event = hex(parts.digest());
-        let entity = parts.of(&[&self.step, left.source, left.entity_id]);
-        if !self.left_entity {
-            entity.add(right.source);
-            entity.add(right.entity_id);
-        }
-        if let Some(text) = joint.under {
-            entity.add(text);
-        }
-        let entity = hex(entity.digest());
+        let right_entity = (!self.left_entity).then_some(&right);
+        let entity = self.entity(&left, right_entity, joint.under, parts);
         let main = if joint.records[0].is_some() { &left } else { &right };
         // A missing parent says nothing of the time.
         let latest = |left: i64, right: i64| match joint.records {

@@ -210,7 +210,7 @@ fn floor_day(day: i64, unit: Unit) -> i64 {
 }
 
 /// Year, month and day of a day since 1970, in the proleptic Gregorian calendar, by counting 400-year eras from March.
-const fn civil(day: i64) -> (i64, i64, i64) {
+pub const fn civil(day: i64) -> (i64, i64, i64) {
     let shifted = day + 719_468;
     let era = shifted.div_euclid(146_097);
     let day_of_era = shifted.rem_euclid(146_097);

@@ -8,8 +8,9 @@
 use std::cmp::Reverse;
 
 use crate::composite::{ENVELOPE, Envelope, MOST_MADE, Made, Part, digest, hex};
+use crate::follow::first_number;
 use crate::kept::{Kept, MARKER, write_marker};
-use crate::reconcile_book::Book;
+use crate::reconcile_book::{Book, Told};
 use crate::relation::{Arrival, Bench, Taken};
 use crate::relation_plan::{Gives, ReconcilePlan};
 use crate::resolve::same_bytes;
@@ -185,7 +186,7 @@ impl Reconcile {
         let of = winner.map(|winner| (winner.identity, digest(winner.envelope.event_id)));
         let changed = if of.is_some() { !told.out || of != Some(told.of) } else { told.out };
         if changed {
-            let number = told.emit(of);
+            let number = self.number(told, state, None, of, bench);
             let winner = winner.unwrap_or_else(|| state.withdrawn());
             let (loser, retracted) = (None, of.is_none());
             let emission = Emission { loser, winner: &winner, number, retracted, differs: "" };
@@ -223,7 +224,8 @@ impl Reconcile {
             let retracted = differs.is_empty();
             let changed = if retracted { told.out } else { !told.out || told.of != of };
             if changed {
-                let number = told.emit((!retracted).then_some(of));
+                let of = (!retracted).then_some(of);
+                let number = self.number(told, state, Some(&loser.envelope), of, bench);
                 let emission =
                     Emission { loser: Some(loser), winner: &winner, number, retracted, differs: &differs };
                 self.write(state, &emission, bench, made);
@@ -251,6 +253,33 @@ impl Reconcile {
         names.join(",")
     }
 
+    /// The number of an emission, which is noted; they go on from what the consumer has.
+    fn number(
+        &self,
+        told: &mut Told,
+        state: &State<'_>,
+        loser: Option<&Envelope<'_>>,
+        of: Option<(u128, u128)>,
+        bench: &mut Bench,
+    ) -> i64 {
+        let arrival = state.arrival;
+        if told.number == 0 {
+            let entity = self.entity(arrival.text, loser, bench);
+            told.number = first_number(arrival.told, &entity, arrival.append_ms);
+        }
+        told.emit(of)
+    }
+
+    /// The id of an emission's entity.
+    fn entity(&self, text: &[u8], loser: Option<&Envelope<'_>>, bench: &mut Bench) -> [u8; 32] {
+        let entity = bench.parts.of(&[&self.step, text]);
+        if let Some(loser) = loser {
+            entity.add(loser.source);
+            entity.add(loser.entity_id);
+        }
+        hex(entity.digest())
+    }
+
     fn write(&self, state: &State<'_>, emission: &Emission<'_>, bench: &mut Bench, made: &mut Made) {
         let (winner, loser) = (&emission.winner.envelope, emission.loser.map(|loser| &loser.envelope));
         let number = emission.number.to_string();
@@ -261,12 +290,7 @@ impl Reconcile {
             event.add(loser.entity_id);
         }
         let event = hex(event.digest());
-        let entity = bench.parts.of(&[&self.step, text]);
-        if let Some(loser) = loser {
-            entity.add(loser.source);
-            entity.add(loser.entity_id);
-        }
-        let entity = hex(entity.digest());
+        let entity = self.entity(text, loser, bench);
         let derived = Envelope {
             event_id: &event,
             entity_id: &entity,

@@ -5,6 +5,7 @@ use crate::composite::Made;
 use crate::lane::Way;
 use crate::path::Fields;
 use crate::relation::{Offered, Taken};
+use crate::slice::Slice;
 use crate::turn::{Passed, Turn};
 
 impl Turn<'_, '_> {
@@ -14,13 +15,15 @@ impl Turn<'_, '_> {
         let relation = &lane.relations[number];
         let mut made = std::mem::take(&mut self.work.made);
         made.clear();
+        let Slice { relations, stores, .. } = &mut *self.slice;
         let offered = Offered {
             key: self.kafka_key,
             append_ms: self.append_ms,
             moved: self.moved,
             retracted: passed == Passed::Failed,
+            told: lane.feeds[way.feed].follow.map(|store| &stores[store]),
         };
-        let state = &mut self.slice.relations[number];
+        let state = &mut relations[number];
         let taken = relation.relation.take(state, way.side, fields, &offered, &mut made);
         let (units, key, moved) = (made.len() as u64, self.key, self.moved);
         self.moved = false;
@@ -30,7 +33,8 @@ impl Turn<'_, '_> {
         match taken {
             Taken::TooMany => {
                 count.more += units;
-                self.refuse(number, "too_many_matches", "the step remembers as many records of this key already as its `most` allows; let `most` be larger, or `within` shorter");
+                let detail = relation.relation.too_many(&self.slice.relations[number], way.side);
+                self.refuse(number, "too_many_matches", &detail);
             }
             Taken::TooLarge => self.refuse(number, "too_large", "more is kept of it than 448 KiB"),
             _ if units > 0 => count.more += units - 1,

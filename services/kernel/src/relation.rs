@@ -8,7 +8,7 @@
 //! A record that is withdrawn by a moved one is, as by a retracted one, remembered by its revision: an older revision that
 //! comes late must not bring it back under its old key.
 
-use crate::composite::{ENVELOPE, Envelope, Made, Parts, digest};
+use crate::composite::{ENVELOPE, Envelope, MOST_MADE, Made, Parts, digest, hex};
 use crate::fingerprint::fingerprint;
 use crate::join::{EachPair, Frame};
 use crate::path::Fields;
@@ -23,7 +23,7 @@ use crate::table_join::TableJoin;
 use crate::text_key::TextKey;
 
 /// A record that passed its side's steps, or under follow failed a condition of them.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Offered<'a> {
     /// Its Kafka key.
     pub key: &'a [u8],
@@ -32,6 +32,8 @@ pub struct Offered<'a> {
     pub moved: bool,
     /// Whether it fails a condition of its side.
     pub retracted: bool,
+    /// What the feed's consumer has, where its corrections are followed.
+    pub told: Option<&'a Store>,
 }
 
 /// What became of a record; `made` tells the composites.
@@ -66,6 +68,8 @@ pub struct Arrival<'a> {
     pub append_ms: i64,
     /// Whether it takes back what its entity made: retracted and followed, moved away, or failing a condition.
     pub withdraws: bool,
+    /// What the feed's consumer has.
+    pub told: Option<&'a Store>,
 }
 
 /// What is used again from record to record.
@@ -105,6 +109,7 @@ pub struct Relation {
     fingerprint: u64,
     tables: Vec<String>,
     within_ms: i64,
+    most: usize,
 }
 
 /// The bytes of a value beside its record and its key, at most.
@@ -166,6 +171,7 @@ impl Relation {
             schema,
             tables: ["left", "right"].map(|side| format!("{}.{side}", plan.state)).into(),
             within_ms: plan.within_ms,
+            most,
         }
         .checked(&plan.state)
     }
@@ -183,6 +189,7 @@ impl Relation {
             schema,
             tables: vec![plan.state.clone()],
             within_ms: plan.within_ms,
+            most: plan.most,
         }
         .checked(&plan.state)
     }
@@ -195,6 +202,20 @@ impl Relation {
             return Err("`within` is at least 1 ms, the name of its state at most 65,535 bytes".to_owned());
         }
         Ok(self)
+    }
+
+    /// Why the record that was taken last was one too many; its key, which may lead to a person, as a digest.
+    #[must_use]
+    pub fn too_many(&self, state: &RelationState, side: usize) -> String {
+        let (schema, key) = (&self.schema, hex(digest(&state.text)));
+        let alias = &schema.fields(schema.root)[ENVELOPE + side].name;
+        format!(
+            "side `{alias}` remembers as many records of its key as `most` allows, {}, or they make more than {} MiB \
+             together; the key's digest is {}; let `most` be larger or `within` shorter, then publish the record again",
+            self.most,
+            MOST_MADE >> 20,
+            &String::from_utf8_lossy(&key)[..8],
+        )
     }
 
     /// The schema of what it makes.
@@ -250,6 +271,7 @@ impl Relation {
             text,
             append_ms: offered.append_ms,
             withdraws: offered.moved || offered.retracted || (self.follows() && envelope.retracted),
+            told: offered.told,
         };
         if self.stands[side] && !offered.moved {
             return self.settle(stores, side, &arrival, (bench, left), made);

@@ -209,7 +209,7 @@ impl Rig {
         self.offer_as(
             side,
             event,
-            &Offered { key: key.as_bytes(), append_ms, moved: false, retracted: false },
+            &Offered { key: key.as_bytes(), append_ms, moved: false, retracted: false, told: None },
         )
     }
 

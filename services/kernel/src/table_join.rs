@@ -3,6 +3,7 @@
 //! A row's end of time changes nothing by itself: what was made of it stands until another row comes.
 
 use crate::composite::{Envelope, Made};
+use crate::follow::first_number;
 use crate::join::{Frame, Joint, too_large};
 use crate::kept::{Kept, MARKER, write_marker};
 use crate::relation::{Arrival, Bench, Taken};
@@ -220,7 +221,7 @@ impl TableJoin {
         if earlier.is_none() && self.full(lefts, arrival, &mut bench.places) {
             return Taken::TooMany;
         }
-        let mut answer = earlier.map(|(answer, _)| answer).unwrap_or_default();
+        let mut answer = earlier.map_or_else(|| self.anew(arrival, bench), |(answer, _)| answer);
         self.rows(rows, key, now, bench);
         let row = Self::choose(rows, &bench.rows, &arrival.envelope);
         let stands = !arrival.withdraws && (row.is_some() || self.alone);
@@ -233,6 +234,12 @@ impl TableJoin {
         write_left(&self.frame, answer, arrival, &mut bench.value);
         lefts.put(key, arrival.identity, now, &bench.value);
         if arrival.withdraws { Taken::Withdrawn } else { Taken::Stored }
+    }
+
+    /// What is known of a left record of which nothing is remembered.
+    fn anew(&self, arrival: &Arrival<'_>, bench: &mut Bench) -> Answer {
+        let entity = self.frame.entity(&arrival.envelope, None, Some(arrival.text), &mut bench.parts);
+        Answer { number: first_number(arrival.told, &entity, arrival.append_ms), ..Answer::default() }
     }
 
     /// A followed row: every left record whose row it is, was, or becomes is told again.
@@ -249,8 +256,16 @@ impl TableJoin {
         if earlier.is_some_and(|kept| arrival.envelope.revision <= kept.revision()) {
             return Taken::Superseded;
         }
+        let mut surplus = 0;
         if earlier.is_none() && self.full(rows, arrival, &mut bench.places) {
-            return Taken::TooMany;
+            if self.valid_at {
+                return Taken::TooMany;
+            }
+            if arrival.withdraws {
+                return Taken::Withdrawn;
+            }
+            // Where the newest row holds, the oldest ones give way to it.
+            surplus = bench.places.len() + 1 - self.most;
         }
         bench.places.clear();
         bench.others.clear();
@@ -260,6 +275,10 @@ impl TableJoin {
         let largest = others.fold(arrival.record.len(), usize::max);
         if self.makes_too_much(lefts, &bench.places, largest) {
             return Taken::TooMany;
+        }
+        for place in &bench.others[..surplus] {
+            let Some(entry) = rows.at(*place) else { continue };
+            rows.remove(key, entry.identity);
         }
         if arrival.withdraws {
             bench.value.clear();

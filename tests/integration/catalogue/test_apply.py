@@ -17,7 +17,7 @@ from gebus.kafka.edge import close_producer, open_consumer, open_producer
 from gebus.kafka.secrets import Secrets
 from gebus.model.errors import Denied, StackError
 from gebus.plan import lanes
-from gebus.provision import apply, compare, desired, observe
+from gebus.provision import Notebook, apply, compare, desired, observe
 
 SOURCE = "applied.price_report.applied-jd"
 DEAD = "dead.applied.price_report"
@@ -177,7 +177,8 @@ def test_what_the_catalogue_no_longer_names_is_kept_until_its_removal_is_allowed
     catalogue, secrets = load(applied.root), Secrets(stack.home / "secrets")
     wanted = desired(catalogue, lanes(catalogue))
     with stack.registry() as registry:
-        there = observe(stack.admin, registry, secrets, [schema.subject for schema in wanted.schemas])
+        notebook = Notebook(stack.connection())
+        there = observe(stack.admin, registry, secrets, notebook, [schema.subject for schema in wanted.schemas])
         mine = replace(
             there,
             topics={name: topic for name, topic in there.topics.items() if "applied" in name},
@@ -185,7 +186,7 @@ def test_what_the_catalogue_no_longer_names_is_kept_until_its_removal_is_allowed
             principals=frozenset(name for name in there.principals if name.startswith("applied-")),
             secrets=frozenset(name for name in there.secrets if name.startswith("applied-")),
         )
-        apply(compare(wanted, mine, applied.root).removals, stack.admin, registry, secrets)
+        apply(compare(wanted, mine, applied.root, now_ms=0).removals, stack.admin, registry, secrets, notebook)
     assert FEED not in stack.admin.topics()
     assert {SOURCE, DEAD, STATE, OTHER_FEED} <= set(stack.admin.topics())
     assert "applied-cdc" not in stack.admin.principals()

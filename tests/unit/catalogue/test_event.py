@@ -293,7 +293,7 @@ def offering(shop: str, occurred_at: datetime) -> dict[str, Any]:
         ("phone", "+8613800000042", "+8615400000042", "+86154******42, wrong in characters 4 to 6, the segment"),
         ("plate", "鄂A12345", "鄂A1234O", "鄂A*****, wrong in character 7"),
         ("division", "420106007", "420199", "'420199', wrong in characters 1 to 6, the county: 420199, which never"),
-        ("uscc", "91350100M000100Y43", "110105194912310021", "a USCC, 11****************, wrong in character 18"),
+        ("uscc", "91350100M000100Y43", "110105194912310021", "a USCC, 11****************, wrong in characters 17 and"),
         ("uscc", "91350100M000100Y43", "11010519491231002x", "a USCC, 11****************, wrong in character 18"),
     ],
 )

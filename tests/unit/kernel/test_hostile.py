@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -96,7 +97,25 @@ def test_each_bad_record_has_its_reason_and_costs_no_other(case: str) -> None:
 
 def test_a_wrong_time_is_told_with_what_is_allowed() -> None:
     step = Lane().kernel().step([changed(occurred_at=NOW + 3_600_001)])
-    assert f"found {NOW + 3_600_001}, allowed {NOW - 30 * DAY} to {NOW + 3_600_000}" in step.dead[0].detail
+    found, first, last = (
+        datetime.fromtimestamp(ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        for ms in (NOW + 3_600_001, NOW - 30 * DAY, NOW + 3_600_000)
+    )
+    assert f"found {found}, allowed {first} to {last}" in step.dead[0].detail
+
+
+@pytest.mark.parametrize(
+    ("occurred_ms", "shown"),
+    [
+        (-62_135_596_800_000, "0001-01-01T00:00:00Z"),
+        (-1, "1969-12-31T23:59:59Z"),
+        (951_782_400_000, "2000-02-29T00:00:00Z"),
+        (-(2**63), "-292275055-05-16T16:47:04Z"),
+    ],
+)
+def test_a_time_long_ago_is_a_date_too(occurred_ms: int, shown: str) -> None:
+    step = Lane().kernel().step([changed(occurred_at=occurred_ms)])
+    assert f"found {shown}, allowed " in step.dead[0].detail
 
 
 def test_the_limits_of_time_and_length_are_inclusive() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -60,8 +60,13 @@ class FakeKernels:
     def __init__(self, schemas: WriterSchemas, *, ordered: bool) -> None:
         self.schemas, self.ordered = schemas, ordered
         self.made: list[FakeKernel] = []
+        self.unregistered: dict[str, str] = {}
 
-    def new(self) -> FakeKernel:
+    def missing(self, _: FakeKernel) -> Mapping[str, str]:
+        return self.unregistered
+
+    def new(self, *, partly: bool) -> FakeKernel:
+        assert partly, "what a lane lacks is no other lane's trouble"
         self.made.append(FakeKernel(LANE, ordered=self.ordered))
         for learnt in self.schemas.pinned.values():
             learnt.teach(self.made[-1])

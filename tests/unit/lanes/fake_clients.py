@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from tests.unit.lanes.fake_kafka import FakeConsumer, FakeKafka, FakeProducer, Place
 
+from gebus.lanes.forms import Notes
+
 
 class FakeEnds:
     """Answers at the third look with the ends as they were when it was asked."""
@@ -47,6 +49,7 @@ class FakeClients:
         self.readers: list[FakeConsumer] = []
         self.producers: list[FakeProducer] = []
         self.asked: list[FakeEnds] = []
+        self.noted = Notes()
         self.left: list[int] = []
         """The slots that were given up for good."""
         self.removed: list[tuple[int, str]] = []
@@ -75,7 +78,10 @@ class FakeClients:
         return self.producers[-1]
 
     def topic_ids(self, topics: Iterable[str], seconds: float) -> dict[str, str]:
-        return {topic: self.kafka.ids[topic] for topic in topics}
+        return {topic: self.kafka.ids[topic] for topic in topics if topic not in self.kafka.deleted}
+
+    def notes(self) -> Notes:
+        return self.noted
 
     def presence(self) -> FakePresence:
         return FakePresence(self.kafka)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_INVALID, KafkaError, KafkaException, Message, TopicPartition
@@ -329,6 +330,13 @@ class FakeConsumer:
             later = (offset for offset, record in enumerate(log) if record.timestamp >= partition.offset)
             found.append(TopicPartition(partition.topic, partition.partition, next(later, -1)))
         return found
+
+    def list_topics(self, *, timeout: float) -> SimpleNamespace:
+        class There:
+            def __contains__(there, topic: str) -> bool:  # noqa: N805 - the consumer is `self` here
+                return topic not in self.kafka.deleted
+
+        return SimpleNamespace(topics=There())
 
     def consumer_group_metadata(self) -> int:
         return self.generation

@@ -98,7 +98,7 @@ def test_accounts_are_a_table_with_whole_lines_when_piped(capsys: pytest.Capture
         Row("a.b", "a.b.x", "", Counts(taken=1234567, dead=2)),
         Row("a.b", "a.b.x", "c/f", Counts(taken=1234567, delivered=1234000, filtered=565, dead=2)),
     ]
-    group._print_accounts(rows, good=True)
+    group.print_accounts(rows, {}, good=True)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == (
         ["topic", "feed", "taken", "more", "delivered", "filtered", "duplicate", "withheld", "dead", "waiting"]
@@ -109,7 +109,7 @@ def test_accounts_are_a_table_with_whole_lines_when_piped(capsys: pytest.Capture
 
 
 def test_accounts_that_do_not_add_up_are_said_so(capsys: pytest.CaptureFixture[str]) -> None:
-    group._print_accounts([Row("a.b", "a.b.x", "c/f", Counts(taken=2, delivered=1))], good=False)
+    group.print_accounts([Row("a.b", "a.b.x", "c/f", Counts(taken=2, delivered=1))], {}, good=False)
     out = capsys.readouterr().out
     assert "does not add up" in out
     assert "records are NOT accounted for" in out

@@ -8,12 +8,14 @@ import pytest
 from tests.unit.lanes.conftest import LANE, Bench, lane_plan
 from tests.unit.lanes.fake_kafka import FakeConsumer
 from tests.unit.lanes.fake_kernel import FakeKernel
+from tests.unit.plan import journeys
 
 from gebus.cli import state
 from gebus.lanes.holdings import Holding, Use, read_holdings, uses
 from gebus.lanes.places import Slice
 from gebus.model.errors import NotFound, Stopped
-from gebus.plan import RekeyPlan, TablePlan
+from gebus.plan import RekeyPlan, TablePlan, lanes
+from gebus.testing.topology import open_kernel
 
 PLAN = replace(lane_plan(), tables=(TablePlan("seen", 0, ("entity_id",), 5_000),))
 
@@ -72,3 +74,18 @@ def test_a_table_for_people_adds_the_slices_up(capsys: pytest.CaptureFixture[str
 def test_a_feed_that_is_not_there_names_the_nearest() -> None:
     with pytest.raises(NotFound, match=r"c/f: the catalogue has no such feed; they are "):
         state._of("c/f", [PLAN])
+
+
+def test_every_table_of_the_kernel_has_a_use() -> None:
+    """Also those that say under which key an entity stands."""
+    feed = journeys.joined(journeys.join(broadcast="left"), journeys.OUT, corrections="follow")
+    plans = lanes(journeys.world(feed))
+    kernel = open_kernel(plans)
+    for plan in plans:
+        kernel.open(plan.name, 0)
+        known = uses(plan)
+        tables = [table for lane, _, table, *_ in kernel.state_size() if lane == plan.name]
+        assert set(tables) <= known.keys()
+        assert all(known[table].window_ms for table in tables)
+    stands = [table for _, _, table, *_ in kernel.state_size() if table.endswith(".stands")]
+    assert stands

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -126,6 +127,14 @@ def test_a_catalogue_that_was_not_applied_is_said_so(
         registry.held[subject] = versions
     with pytest.raises(NotFound, match=message):
         kernels(registry).new()
+    made = kernels(registry)
+    kernel = made.new(partly=True)
+    (said,) = made.missing(kernel).items()
+    assert said[0] == "a.b"
+    assert re.search(message, said[1])
+    registry.held = good().held  # `gebus apply` ran
+    assert made.missing(kernel) == {}
+    assert kernel.feed_ids == {"cdc/masks": 6}  # type: ignore[attr-defined]
 
 
 def test_a_plan_that_the_kernel_refuses_is_named() -> None:

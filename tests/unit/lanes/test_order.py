@@ -29,9 +29,7 @@ def told(messages: Iterable[Message]) -> list[tuple[str, int]]:
 
 
 def begun(*places: Place, at: int = 0) -> Merge:
-    merge = Merge(places)
-    merge.begin(dict.fromkeys(places, at))
-    return merge
+    return Merge(dict.fromkeys(places, at))
 
 
 def test_a_record_waits_until_every_other_input_has_passed_it() -> None:
@@ -76,8 +74,7 @@ def test_an_end_counts_once_the_input_is_read_up_to_it() -> None:
 
 
 def test_nothing_is_known_of_an_input_that_was_never_read() -> None:
-    merge = Merge([A, B])
-    merge.begin({A: 0, B: -1})
+    merge = Merge({A: 0, B: -1})
     merge.add(A, records(A, 10))
     assert merge.unsure() == [], "nobody knows from where it would be read to its end"
     assert merge.clock_ms == -1
@@ -95,16 +92,21 @@ def test_an_end_that_may_hold_records_of_the_same_millisecond_does_not_release_t
     assert told(merge.release(MANY)) == [("b", 0)]
 
 
-def test_about_as_many_are_released_as_were_asked_for_and_in_order() -> None:
-    merge = begun(A, B)
-    merge.add(A, records(A, *range(0, 100, 2)))
-    merge.add(B, records(B, *range(1, 101, 2)))
-    found, most = [], 0
-    while batch := merge.release(10):
+@pytest.mark.parametrize("times", [[*range(50)], [7] * 50, [1, 1, 2, 2, 2, 2, 2, 2, 2, 3]])
+def test_no_more_are_released_than_were_asked_for_of_all_inputs_together(times: list[int]) -> None:
+    def filled() -> Merge:
+        merge = begun(A, B, C)
+        for place in (A, B, C):
+            merge.add(place, records(place, *times))
+            merge.finished(place)
+        return merge
+
+    merge, found, sizes = filled(), [], []
+    while batch := merge.release(7):
         found += batch
-        most = max(most, len(batch))
-    assert [message.timestamp()[1] for message in found] == list(range(99))
-    assert most <= 20
+        sizes.append(len(batch))
+    assert told(found) == told(filled().release(MANY))
+    assert set(sizes[:-1]) == {7}
 
 
 def test_the_position_is_the_first_record_that_was_not_released() -> None:
@@ -129,14 +131,15 @@ def test_what_is_given_back_is_released_again_in_the_same_order() -> None:
     assert (merge.position(A), merge.position(B)) == (3, 2)
 
 
-def test_what_stays_here_keeps_what_it_holds_when_another_input_goes() -> None:
+def test_a_finished_input_holds_nobody_up_and_is_neither_paused_nor_resumed() -> None:
     merge = begun(A, B)
     merge.add(A, records(A, 10, 20))
-    merge.add(B, records(B, 15))
-    merge.forget(B)
-    merge.begin({A: 0, B: 0})
-    merge.add(B, records(B, 15))
-    assert told(merge.release(MANY)) == [("a", 0), ("b", 0)]
+    merge.add(B, records(B, *range(15, 26)))
+    assert merge.too_far(10, MANY) == [B]
+    merge.finished(A)
+    merge.finished(B)
+    assert [message.timestamp()[1] for message in merge.release(MANY)] == [10, *range(15, 21), 20, *range(21, 26)]
+    assert merge.caught_up(10, MANY) == []
 
 
 def test_an_input_that_runs_ahead_is_paused_once_and_resumed_well_below_the_bound() -> None:

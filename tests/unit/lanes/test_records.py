@@ -13,8 +13,11 @@ from tests.unit.lanes.conftest import LANE, lane_plan
 from tests.unit.lanes.fake_kafka import FakeConsumer, FakeKafka, ManualClock, Transaction
 from tests.unit.lanes.fake_kernel import Dead
 
-from gebus.lanes.accounts import Counts, read_accounts
+from gebus.cli import lanes as cli
+from gebus.lanes.accounts import Counts, Row, read_accounts
 from gebus.lanes.dead_letters import LARGEST, NAMES, PREFIX, dead_letter, newest_dead_letters, read_dead_letter
+from gebus.lanes.forms import STEPS_TOPIC, Life, Notes
+from gebus.lanes.notes import read_notes
 from gebus.model.errors import NotFound, Stopped, Unavailable
 
 BYTES = st.none() | st.binary(max_size=50)
@@ -146,5 +149,36 @@ def test_a_missing_topic_says_what_to_do() -> None:
     consumer = FakeConsumer(FakeKafka(ManualClock()))
     error = KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART)
     consumer.errors = [Message(topic="gebus.state.a.b", partition=0, offset=0, error=error)]
-    with pytest.raises(NotFound, match=r"Kafka has no topic gebus.state.a.b; run `gebus apply`"):
+    with pytest.raises(NotFound, match=r"Kafka has no topic gebus.state.a.b: .*run `gebus apply`"):
         read_accounts(consumer, [lane_plan()])
+
+
+def test_a_topic_that_is_not_there_is_named_before_anything_is_read() -> None:
+    kafka = FakeKafka(ManualClock())
+    kafka.deleted.add("gebus.state.a.b")
+    began = kafka.clock.now
+    with pytest.raises(NotFound, match=r"Kafka has no topic gebus.state.a.b: it was never made, or deleted with all"):
+        read_accounts(FakeConsumer(kafka), [lane_plan()])
+    assert kafka.clock.now == began
+
+
+def test_notes_are_read_and_missed_where_there_are_none() -> None:
+    kafka = FakeKafka(ManualClock())
+    life = Life(1_700_000_000_000, anew=True)
+    kafka.append((STEPS_TOPIC, 0), life.to_json(), key=LANE.encode())
+    assert read_notes(FakeConsumer(kafka, tells_end=True)) == Notes({}, {LANE: life})
+    kafka.deleted.add(STEPS_TOPIC)
+    assert read_notes(FakeConsumer(kafka, tells_end=True)) == Notes()
+
+
+def test_accounts_that_began_anew_say_since_when(capsys: pytest.CaptureFixture[str]) -> None:
+    row = Row("a.b", "a.b.x", "", Counts(taken=3))
+    lives = {LANE: Life(1_700_000_000_000, anew=True), "other": Life(1, anew=False)}
+    cli.print_accounts([row], lives, good=True)
+    said = capsys.readouterr().out
+    assert f"lane {LANE} counts since 2023-11-14 22:13:20+00:00, when the topic of its state was made anew" in said
+    assert said.endswith("every record since then is accounted for\n")
+    cli.print_accounts([row], {}, good=True)
+    assert capsys.readouterr().out.endswith("every record is accounted for\n")
+    cli.print_accounts([], lives, good=True)
+    assert f"lane {LANE} counts since" in capsys.readouterr().out

@@ -124,12 +124,6 @@ def test_a_state_that_an_open_transaction_holds_back_is_waited_for(bench: Bench)
     assert bench.delivered() == ["ONE"]
 
 
-def test_a_state_that_cannot_be_read_stops_the_worker_and_names_the_place(bench: Bench) -> None:
-    bench.kafka.append((f"gebus.state.{LANE}", 1), b"not json", key=b"seen")
-    with pytest.raises(Stopped, match=r"slice a.b/1 cannot be restored: gebus.state.a.b/1 at offset 0: "):
-        bench.run()
-
-
 def test_a_state_that_never_becomes_stable_ends_the_session_and_names_it(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -318,8 +312,8 @@ def test_state_expires_by_the_log_and_not_by_the_clock_of_the_worker(bench: Benc
 def test_copies_for_every_partition_come_to_theirs(bench: Bench) -> None:
     new = bench.kernels.new
 
-    def copies():
-        kernel = new()
+    def copies(**how: bool):
+        kernel = new(**how)
         step = kernel.step
 
         def stepped(messages):

@@ -15,6 +15,7 @@ from gebus.lanes.snapshot import (
     SnapshotChain,
     SnapshotReader,
     SnapshotUnfit,
+    delete_unfit,
     snapshot_path,
     tail_path,
     tidy,
@@ -190,8 +191,8 @@ def test_what_no_lane_needs_any_more_is_deleted(tmp_path: Path) -> None:
     ages = {
         "0.snapshot": 9 * day - 1,
         "1.snapshot": 9 * day + 1000,
-        "2.unfit": 9 * day + 1000,
-        "3.unfit": 0,
+        "2.unfit": day + 1000,
+        "3.unfit": day - 1000,
         "4.snapshot": 12 * day,
         "4.17.tail": 10 * day,
         "4.19.tail": 0,
@@ -208,4 +209,8 @@ def test_what_no_lane_needs_any_more_is_deleted(tmp_path: Path) -> None:
         "0.snapshot", "3.unfit", "4.17.tail", "4.19.tail", "4.snapshot", "note",
     ]  # fmt: skip
     assert list((tmp_path / "gone").iterdir()) == []
+    delete_unfit(tmp_path / "a.b/3.snapshot", now_ms)
+    assert (tmp_path / "a.b/3.unfit").exists()
+    delete_unfit(tmp_path / "a.b/3.snapshot", now_ms + 2000)
+    assert not (tmp_path / "a.b/3.unfit").exists()
     tidy(tmp_path / "nowhere", [plan], now_ms)

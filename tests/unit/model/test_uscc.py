@@ -57,8 +57,17 @@ def test_a_wrong_organisation_code_is_found_although_the_whole_adds_up() -> None
     assert second.is_valid(code)  # the second opinion does not look inside
     with pytest.raises(IdentifierRefused) as caught:
         uscc.parse(code)
+    right = f"1{uscc.check_character(wrong[:16] + '1')}"
+    assert caught.value.where == "characters 17 and 18, the check characters"
+    assert caught.value.found == f"{code[16:]}, where the others give {right}"
+    assert uscc.parse(code[:16] + right)
+
+
+def test_of_a_wrong_organisation_code_in_a_whole_that_was_right_one_character_is_told() -> None:
+    with pytest.raises(IdentifierRefused) as caught:
+        uscc.parse("91350100M000100Y53")
     assert caught.value.where == "character 17, the check character of the organisation code"
-    assert caught.value.found == "2, where 60003734 gives 1"
+    assert caught.value.found == "5, where M000100Y gives 4"
 
 
 @pytest.mark.parametrize(

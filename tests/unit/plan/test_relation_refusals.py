@@ -20,8 +20,9 @@ from tests.unit.plan.journeys import (
     world,
 )
 
+from gebus.model.errors import PlanError
 from gebus.model.feed import Feed
-from gebus.plan import check
+from gebus.plan import check, lanes, planner
 from gebus.testing import build
 
 ROW = select(row="seat.row")
@@ -354,3 +355,12 @@ def test_a_lane_whose_name_kafka_does_not_take() -> None:
 def test_every_problem_of_a_join_at_once() -> None:
     found = findings(joined(join(on=("berth", "maybe"), matches="latest", unmatched="both"), OUT))
     assert [path for *_, path in found] == [in_join("unmatched"), in_join("on", 0), in_join("on", 1)]
+
+
+def test_no_more_lanes_read_a_topic_than_its_offsets_have_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = reconciled(select(row="seat.row"), name="own")
+    catalogue = world(joined(join(broadcast="left"), OUT), own)
+    assert lanes(catalogue)
+    monkeypatch.setattr(planner, "MOST_LANES", 1)
+    with pytest.raises(PlanError, match=r"sources: 2 lanes read travel\.seat; allowed: 1; feeds that join it with "):
+        lanes(catalogue)

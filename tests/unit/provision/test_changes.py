@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,17 @@ from tests.unit.plan import journeys
 
 from gebus.catalogue import load
 from gebus.kafka.admin import Acl, Topic
+from gebus.lanes.forms import STEPS_TOPIC, Life, Noted, Notes
+from gebus.lanes.settings import STATE_PREFIX
 from gebus.model.errors import ContractError
 from gebus.plan import lanes
-from gebus.provision import Changes, Desired, Observed, compare, desired
+from gebus.provision import Changes, Desired, Observed, desired
+from gebus.provision import compare as compare_at
 from gebus.provision.observed import Subject
 
 TINY = Path(__file__).parents[1] / "catalogue" / "tiny"
 SOURCE, FEED = "market.price_report.jd", "feed.cdc.dear-masks"
+NOW = 1_800_000_000_000
 NOTHING = Observed({}, {}, frozenset(), frozenset(), frozenset())
 
 
@@ -38,6 +42,10 @@ def _wanted(root: Path) -> Desired:
     return desired(catalogue, lanes(catalogue))
 
 
+def compare(wanted: Desired, there: Observed, root: Path, now_ms: int = NOW, forget: Collection[str] = ()) -> Changes:
+    return compare_at(wanted, there, root, now_ms=now_ms, forget=forget)
+
+
 def _reached(wanted: Desired) -> Observed:
     """What is there after everything was done."""
     return Observed(
@@ -46,6 +54,14 @@ def _reached(wanted: Desired) -> Observed:
         principals=wanted.principals | {"gebus-admin"},
         acls=wanted.acls,
         secrets=wanted.principals | {"gebus-admin"},
+        notes=Notes(
+            {feed: Noted(forms) for feed, forms in wanted.forms.items() if forms},
+            {
+                name.removeprefix(STATE_PREFIX): Life(1, anew=False)
+                for name in wanted.topics
+                if name.startswith(STATE_PREFIX)
+            },
+        ),
     )
 
 
@@ -69,6 +85,7 @@ def test_from_nothing_everything_is_made_topics_first_and_rights_last(wanted: De
         "set compatibility",
         "create principal",
         "grant",
+        "note",
     ]
     assert changes.removals == ()
     assert {change.name for change in changes.additions if change.action == "create topic"} == {
@@ -77,6 +94,7 @@ def test_from_nothing_everything_is_made_topics_first_and_rights_last(wanted: De
         "gebus.state.market.price_report",
         FEED,
         "feed.watch.all-prices",
+        STEPS_TOPIC,
     }
 
 

@@ -156,6 +156,29 @@ def test_an_event_that_breaks_its_contract_never_leaves(
     assert len(producer.sent) == 1
 
 
+@pytest.mark.parametrize(
+    ("occurred_at", "shown"),
+    [
+        (datetime(1, 1, 1, tzinfo=UTC), "0001-01-01T00:00:00Z"),
+        (NOW - timedelta(days=3650, milliseconds=1), "2016-11-24T11:59:59Z"),
+        (NOW + timedelta(days=1, milliseconds=1), "2026-11-23T12:00:00Z"),
+        (-(2**63), "-9223372036854775808 ms since 1970"),
+    ],
+)
+def test_an_event_out_of_time_never_leaves(
+    publisher: Publisher, producer: FakeProducer, occurred_at: datetime | int, shown: str
+) -> None:
+    allowed = (
+        "allowed: 2016-11-24T12:00:00Z to 2026-11-23T12:00:00Z, as this machine's clock shows 2026-11-22T12:00:00Z"
+    )
+    with pytest.raises(EventRefused, match=f"occurred_at: {shown}; {allowed}"):
+        publisher.send(TOPIC, event(occurred_at=occurred_at))
+    assert producer.sent == []
+    publisher.send(TOPIC, event(occurred_at=NOW + timedelta(days=1)))
+    with pytest.raises(EventRefused, match="category: .* outside its validity"):  # in time, but for its code
+        publisher.send(TOPIC, event(occurred_at=NOW - timedelta(days=3650)))
+
+
 def test_the_registry_is_asked_once_a_topic(publisher: Publisher) -> None:
     before = FakeRegistry.asked
     publisher.prepare(TOPIC)

@@ -25,7 +25,7 @@ from gebus.lanes.places import Place
 from gebus.lanes.settings import GROUP
 from gebus.model.catalogue import Catalogue
 from gebus.model.errors import ContractError, Unavailable
-from gebus.provision import apply, compare, desired, observe
+from gebus.provision import Notebook, apply, compare, desired, observe
 from gebus.stack import artifacts
 from gebus.stack.layout import ADMIN, Ports
 from gebus.stack.report import Report
@@ -115,9 +115,12 @@ def stage(root: Path, home: Path, ports: Ports, report: Report, *, keep: bool) -
 
 def _apply(catalogue: Catalogue, lanes: tuple[plan.LanePlan, ...], admin: Admin, home: Path, root: Path) -> None:
     wanted, secrets = desired(catalogue, lanes), Secrets(home / "secrets")
-    with Registry(Connection.load(ADMIN, home)) as registry:
-        there = observe(admin, registry, secrets, [schema.subject for schema in wanted.schemas])
-        apply(compare(wanted, there, root).additions, admin, registry, secrets)
+    connection = Connection.load(ADMIN, home)
+    notebook = Notebook(connection)
+    with Registry(connection) as registry:
+        there = observe(admin, registry, secrets, notebook, [schema.subject for schema in wanted.schemas])
+        changes = compare(wanted, there, root, now_ms=time.time_ns() // 1_000_000)
+        apply(changes.additions, admin, registry, secrets, notebook)
 
 
 class Workers:

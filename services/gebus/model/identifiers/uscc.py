@@ -54,17 +54,21 @@ def parse(value: str) -> Uscc:
         raise _wrong_form(value)
     if not _DIVISION.fullmatch(value[2:8]):
         raise IdentifierRefused(KIND, "characters 3 to 8, the division", value[2:8], "six digits")
-    expected = check_character(value[:17])
-    if value[17] != expected:
-        found = f"{value[17]}, where the others give {expected}"
+    inner = organisation.check_character(value[8:16])
+    outer = check_character(value[:16] + inner)
+    if value[16] != inner and value[17] != outer:
+        found = f"{value[16:]}, where the others give {inner}{outer}"
+        allowed = "the characters that the others give, the first by GB 11714, the second by GB 32100"
+        raise IdentifierRefused(KIND, "characters 17 and 18, the check characters", found, allowed)
+    if value[16] != inner:
+        where = "character 17, the check character of the organisation code"
+        found = f"{value[16]}, where {value[8:16]} gives {inner}"
+        raise IdentifierRefused(KIND, where, found, "the character that the eight before it give by GB 11714")
+    if value[17] != outer:
+        found = f"{value[17]}, where the others give {outer}"
         allowed = "the character that the others give by GB 32100"
         raise IdentifierRefused(KIND, "character 18, the check character", found, allowed)
-    inner, check = value[8:17], organisation.check_character(value[8:16])
-    if inner[8] != check:
-        where = "character 17, the check character of the organisation code"
-        found = f"{inner[8]}, where {inner[:8]} gives {check}"
-        raise IdentifierRefused(KIND, where, found, "the character that the eight before it give by GB 11714")
-    return Uscc(value, AUTHORITIES.get(value[0]), value[2:8], inner)
+    return Uscc(value, AUTHORITIES.get(value[0]), value[2:8], value[8:17])
 
 
 def mask(value: str) -> str:

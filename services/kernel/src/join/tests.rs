@@ -121,7 +121,7 @@ fn a_moved_record_and_one_that_fails_a_condition_take_pairs_back() {
         rig.makes(0, &event("t1", "a", 0), 0);
         rig.makes(1, &event("s1", "b", 0), 1);
         let now = event("t2", "a", 1).on(if moved { "y" } else { "x" });
-        let offered = Offered { key: b"x", append_ms: 2, moved, retracted: !moved };
+        let offered = Offered { key: b"x", append_ms: 2, moved, retracted: !moved, told: None };
         let (taken, made) = rig.offer_as(0, &now, &offered);
         assert_eq!((taken, shorts(&made)), (Taken::Withdrawn, vec!["RETRACTED 1 t2 s1".to_owned()]));
         assert_eq!(rig.offer(0, &event("t1", "a", 0), 3).0, Taken::Superseded);
@@ -133,7 +133,7 @@ fn a_moved_record_and_one_that_fails_a_condition_take_pairs_back() {
 fn an_independent_record_is_not_moved() {
     let mut rig = rig("wait", false);
     rig.makes(0, &event("t1", "a", 0), 0);
-    let offered = Offered { key: b"x", append_ms: 2, moved: true, retracted: false };
+    let offered = Offered { key: b"x", append_ms: 2, moved: true, retracted: false, told: None };
     assert_eq!(rig.offer_as(0, &event("t2", "a", 1).on("y"), &offered), (Taken::Withdrawn, vec![]));
     assert_eq!(rig.makes(1, &event("s1", "b", 0), 3), ["ASSERTED 0 t1 s1"]);
 }
@@ -253,7 +253,7 @@ fn a_pair_has_the_key_of_the_side_that_is_not_broadcast() {
         let mut plan = join(matches, "wait", true);
         plan["broadcast"] = "right".into();
         let mut rig = Rig::new(&plan);
-        let offered = |key, append_ms| Offered { key, append_ms, moved: false, retracted: false };
+        let offered = |key, append_ms| Offered { key, append_ms, moved: false, retracted: false, told: None };
         rig.offer_as(0, &event("t1", "a", 0), &offered(b"own", 0));
         let key = |made: &[Composite]| made[0].key.clone();
         let (_, made) = rig.offer_as(1, &event("s1", "b", 0), &offered(b"seat", 1));
@@ -295,7 +295,7 @@ fn composites_that_are_too_large_together_are_not_made() {
 /// Offers an event of a source that has its entity as its Kafka key.
 fn offer(rig: &mut Rig, side: usize, event: &Event, append_ms: i64) -> (Taken, Vec<String>) {
     let key = event.entity.clone();
-    let offered = Offered { key: key.as_bytes(), append_ms, moved: false, retracted: false };
+    let offered = Offered { key: key.as_bytes(), append_ms, moved: false, retracted: false, told: None };
     let (taken, made) = rig.offer_as(side, event, &offered);
     (taken, shorts(&made))
 }

@@ -63,7 +63,7 @@ fn a_retraction_withdraws_the_partys_assertion() {
     assert_eq!((made[0].source.as_str(), made.len()), ("rail", 1));
     assert_eq!(rig.makes(0, &claim("r3", "rail", 2).retracted(), 5), NONE, "it is told once");
     assert_eq!(rig.makes(0, &claim("g3", "gov", 2), 6), ["CORRECTED 4 g3"]);
-    let moved = Offered { key: b"x", append_ms: 7, moved: true, retracted: false };
+    let moved = Offered { key: b"x", append_ms: 7, moved: true, retracted: false, told: None };
     let (_, made) = rig.offer_as(0, &claim("g4", "gov", 3).on("y"), &moved);
     assert_eq!(made[0].short(), "RETRACTED 5 g3");
 }

@@ -120,7 +120,8 @@ fn what_it_makes_depends_on_the_records_alone_not_on_commits_rollbacks_restores_
             let (side, event, moved) = any(&mut random);
             let side = if plan["kind"] == "join" { side } else { 0 };
             let key = if moved { "z" } else { event.line.as_str() };
-            let offered = Offered { key: key.as_bytes(), append_ms: clock, moved, retracted: false };
+            let offered =
+                Offered { key: key.as_bytes(), append_ms: clock, moved, retracted: false, told: None };
             let expected = (whole.expire(clock), whole.offer_as(side, &event, &offered));
             if random.below(4) == 0 {
                 cut.expire(clock);
@@ -165,7 +166,7 @@ fn hostile_numbers_end_nothing() {
             event.occurred = extremes[random.below(5)].min(i64::MAX - 1);
             let append_ms = extremes[random.below(5)];
             rig.expire(append_ms);
-            let offered = Offered { key: b"", append_ms, moved, retracted: random.below(5) == 0 };
+            let offered = Offered { key: b"", append_ms, moved, retracted: random.below(5) == 0, told: None };
             rig.offer_as(if plan["kind"] == "join" { side } else { 0 }, &event, &offered);
             rig.state.commit();
             rig.state.advance(append_ms);

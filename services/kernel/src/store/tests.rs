@@ -254,6 +254,20 @@ fn what_was_not_passed_yet_is_not_dropped() {
 }
 
 #[test]
+fn that_an_earlier_generation_was_passed_drops_no_later_one() {
+    let mut store = Store::waiting(WINDOW);
+    for (identity, append_ms) in [(1, 0), (2, WINDOW), (3, 2 * WINDOW)] {
+        store.put(1, identity, append_ms, b"v");
+    }
+    store.commit();
+    assert!(store.due(1_000_000).map(|place| store.pass(place)).is_some());
+    assert_eq!(store.advance(1_000_000), 1);
+    assert_eq!(store.advance(1_000_000), 0, "the others were not told yet");
+    assert!(store.due(1_000_000).map(|place| store.pass(place)).is_some());
+    assert_eq!(store.advance(1_000_000), 1);
+}
+
+#[test]
 fn entries_that_are_replaced_for_ever_take_bounded_memory() {
     let mut store = Store::new(WINDOW);
     for round in 0..200u32 {

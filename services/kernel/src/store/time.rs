@@ -43,7 +43,7 @@ impl Store {
     pub fn advance(&mut self, clock_ms: i64) -> usize {
         let (since, before) = (self.since(clock_ms), self.live);
         while let (Some(first), None) = (self.arenas.front(), &self.open) {
-            let passed = self.passed.arena > self.first || self.passed.entry as usize >= first.len();
+            let passed = (self.passed.arena, self.passed.entry as usize) >= (self.first, first.len());
             let end = first.generation.saturating_add(1).saturating_mul(self.generation_ms);
             if end > since || (self.waits && !passed) {
                 break;

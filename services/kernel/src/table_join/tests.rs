@@ -1,5 +1,7 @@
+use crate::follow::{composite, hold};
 use crate::relation::{Offered, Taken};
 use crate::rig::{Composite, Event, Rig, WITHIN, event, join};
+use crate::store::Store;
 
 fn rig(matches: &str, unmatched: &str, follow: bool) -> Rig {
     Rig::new(&join(matches, unmatched, follow))
@@ -129,7 +131,7 @@ fn a_withdrawn_left_record_is_taken_back_once() {
     assert_eq!(rig.makes(RIGHT, &event("r2", "p", 1), 3), NONE);
     assert_eq!(rig.makes(LEFT, &event("l3", "a", 2).retracted(), 4), NONE);
     assert_eq!(rig.makes(LEFT, &event("l4", "a", 3), 5), ["CORRECTED 2 l4 r2"], "its numbers go on");
-    let moved = Offered { key: b"x", append_ms: 6, moved: true, retracted: false };
+    let moved = Offered { key: b"x", append_ms: 6, moved: true, retracted: false, told: None };
     let (taken, made) = rig.offer_as(LEFT, &event("l5", "a", 4).on("y"), &moved);
     assert_eq!((taken, made[0].short().as_str()), (Taken::Withdrawn, "RETRACTED 3 l5 r2"));
 }
@@ -220,8 +222,9 @@ fn a_left_record_that_moves_is_another_entity_under_its_new_key() {
     let mut rig = rig("latest", "left", true);
     let first = rig.offer(LEFT, &event("l1", "a", 0), 0).1;
     let now = event("l2", "a", 1).on("y");
-    let left =
-        rig.offer_as(LEFT, &now, &Offered { key: b"x", append_ms: 1, moved: true, retracted: false }).1;
+    let left = rig
+        .offer_as(LEFT, &now, &Offered { key: b"x", append_ms: 1, moved: true, retracted: false, told: None })
+        .1;
     let begun = rig.offer(LEFT, &now, 1).1;
     assert_eq!(
         (left[0].short().as_str(), begun[0].short().as_str()),
@@ -229,4 +232,37 @@ fn a_left_record_that_moves_is_another_entity_under_its_new_key() {
     );
     assert_eq!(left[0].entity_id, first[0].entity_id);
     assert_ne!(begun[0].entity_id, first[0].entity_id);
+}
+
+#[test]
+fn the_numbers_of_a_forgotten_left_record_go_on_from_what_its_consumer_has() {
+    let mut rig = rig("latest", "left", true);
+    let entity = rig.offer(LEFT, &event("l1", "a", 0), 0).1[0].entity_id.clone();
+    let mut told = Store::new(WITHIN);
+    hold(&mut told, composite(entity.as_bytes()), 9_000, 7, Some(b""));
+    let offered =
+        |append_ms| Offered { key: b"x", append_ms, moved: false, retracted: false, told: Some(&told) };
+    let again = rig.offer_as(LEFT, &event("l2", "a", 1), &offered(WITHIN + 1)).1;
+    assert_eq!(again[0].short(), "CORRECTED 8 l2 -");
+    let later = rig.offer_as(LEFT, &event("l3", "a", 2), &offered(3 * WITHIN)).1;
+    assert_eq!(later[0].short(), "ASSERTED 0 l3 -", "the consumer has nothing any more");
+}
+
+#[test]
+fn beyond_most_the_oldest_of_newest_rows_gives_way() {
+    let mut rig = rig("latest", "wait", true);
+    for number in 0..5 {
+        let id = number.to_string();
+        assert_eq!(rig.offer(RIGHT, &event(&id, &id, 0), number).0, Taken::Stored);
+    }
+    assert_eq!(rig.makes(LEFT, &event("l1", "a", 0), 5), ["ASSERTED 0 l1 4"]);
+    assert_eq!(rig.makes(RIGHT, &event("5", "5", 0), 6), ["CORRECTED 1 l1 5"]);
+    assert_eq!(rig.makes(RIGHT, &event("r", "9", 0).retracted(), 7), NONE, "nobody knows it");
+    assert_eq!(rig.size().0, 6);
+    for number in (1..=5).rev() {
+        let id = number.to_string();
+        let told = rig.makes(RIGHT, &event(&id, &id, 1).retracted(), 10 - number);
+        let next = if number == 1 { "RETRACTED".to_owned() } else { format!("l1 {}", number - 1) };
+        assert!(told[0].contains(&next), "{told:?}");
+    }
 }
