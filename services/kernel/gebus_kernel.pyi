@@ -194,8 +194,8 @@ class Kernel:
     def spill_to(self, folder: str | PathLike[str], disk_bytes: int, cache_bytes: int) -> None:
         """Let `spill` use a folder, with so many bytes, read through a cache of so many bytes of memory.
 
-        To be called before a slice is opened. What this kernel puts into the folder it deletes with the slice, or at its
-        own end; what else is there it leaves alone.
+        To be called before a slice is opened. What this kernel puts into the folder it deletes with the slice, or at
+        its own end; what else is there it leaves alone.
         """
 
     def spill(self, memory_bytes: int) -> tuple[int, str | None]:

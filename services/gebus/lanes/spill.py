@@ -42,13 +42,16 @@ class Spill:
         self.reason = ""
         """Why what is in memory stays there; "" while it need not, or nothing may move at all."""
         self._again_at = self._say_at = -math.inf
+        self._kernel: Kernel | None = None
         if self._most:
             self._sweep()
 
     def give(self, kernel: Kernel) -> None:
-        """Let a new kernel use the folder."""
+        """Let a new kernel use the folder, in the place of the one before."""
         self.reason, self._again_at = "", -math.inf
         if self._most:
+            self.close()
+            self._kernel = kernel
             kernel.spill_to(self._folder, self._most, self._cache)
 
     def due(self, held: int) -> bool:
@@ -76,12 +79,16 @@ class Spill:
         if now >= self._say_at:
             self._say_at = now + _SAY_SECONDS
             _log.warning(
-                "the spill takes no more of the state: %s; it stays in memory, and nothing is lost; give `gebus run lanes` "
-                "more --spill-bytes, or look after the disk of %s", self.reason, self._parent,
+                "the spill takes no more of the state: %s; it stays in memory, and nothing is lost; give `gebus run "
+                "lanes` more --spill-bytes, or look after the disk of %s", self.reason, self._parent,
             )  # fmt: skip
 
     def close(self) -> None:
-        """Delete all of it; safe to call twice."""
+        """Delete all of it; safe to call twice. A kernel that used it has lost these slices."""
+        kernel, self._kernel = self._kernel, None
+        if kernel is not None:  # whoever still holds it keeps no file open
+            for lane, number in {(lane, number) for lane, number, *_ in kernel.spilt()}:
+                kernel.close(lane, number)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _sweep(self) -> None:

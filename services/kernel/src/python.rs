@@ -215,6 +215,7 @@ impl Kernel {
         py.detach(|| self.core.dump(lane, slice)).map(Dump::new).map_err(refused)
     }
 
+    #[allow(clippy::needless_pass_by_value, reason = "PyO3 hands over an owned path")]
     fn spill_to(&mut self, folder: std::path::PathBuf, disk_bytes: u64, cache_bytes: u64) {
         self.core.spill_to(&folder, disk_bytes, cache_bytes);
     }

@@ -106,7 +106,9 @@ impl Slice {
         let mut dump = Dump::default();
         let mut add = |kind: &[u8], table: &str, pieces: Vec<Piece>| {
             let key: Arc<[u8]> = [kind, table.as_bytes()].concat().into();
-            pieces.into_iter().for_each(|piece| dump.add(&key, piece));
+            for piece in pieces {
+                dump.add(&key, piece);
+            }
         };
         for (table, seen) in lane.tables.iter().zip(&self.seen) {
             add(TABLE_KEY, &table.name, seen.dump(&table.name, table.fingerprint));
@@ -120,7 +122,9 @@ impl Slice {
         let mut records = Vec::new();
         self.account_records(lane, sources, &mut records, |_| true);
         let key: Arc<[u8]> = ACCOUNT_KEY.into();
-        records.into_iter().for_each(|(_, record)| dump.add(&key, Piece::Ready(record)));
+        for (_, record) in records {
+            dump.add(&key, Piece::Ready(record));
+        }
         Ok(dump)
     }
 

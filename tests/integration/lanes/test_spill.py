@@ -51,7 +51,8 @@ def test_ids_beyond_the_memory_are_known_on_the_disk_and_after_a_kill(bed: Bed) 
 
 def test_a_join_finds_on_the_disk_what_waited(make_join_bed: Callable[..., JoinBed]) -> None:
     bed = make_join_bed()
-    seats = [event("seat", f"s-{number}", carrier=f"G{number % 500}") for number in range(3000)]
+    long = "e" * 200
+    seats = [event("seat", f"s-{n}", entity=f"{long}{n}", carrier=f"G{n % 500}") for n in range(3000)]
     trips = [event("trip", f"t-{number}", carrier=f"G{number}") for number in range(500)]
     options = ("--state-bytes", "900000", *ROOM)
     bed.publish_side("seat", seats)

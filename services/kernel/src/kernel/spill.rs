@@ -7,8 +7,9 @@ use crate::seen::Seen;
 use crate::spill::Disk;
 use crate::store::Store;
 
-/// A piece smaller than this part of what is to be freed is not worth files of its own.
+/// A piece smaller than this part of what is to be freed, or than these bytes, is not worth files of its own.
 const LEAST_PART: usize = 256;
+const LEAST_BYTES: usize = 1 << 20;
 
 /// A table with what it can move to the disk.
 pub enum Spillable<'a> {
@@ -65,7 +66,7 @@ impl Kernel {
                 if freed >= goal {
                     return (freed, None);
                 }
-                let (goal, least) = (goal - freed, goal / LEAST_PART);
+                let (goal, least) = (goal - freed, (goal / LEAST_PART).min(LEAST_BYTES));
                 let (more, result) = match table {
                     Spillable::Seen(seen) => seen.spill(disk, goal, least, newest),
                     Spillable::Store(store) => store.spill(disk, goal, least, newest),

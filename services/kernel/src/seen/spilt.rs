@@ -30,11 +30,11 @@ impl Seen {
         }
         let each = before.div_ceil(self.table.len());
         let counts = self.table.counts();
-        let last = counts.iter().rposition(|count| *count > 0).unwrap_or_default();
+        let highest = counts.iter().rposition(|count| *count > 0).unwrap_or_default();
         let (mut moved, mut result, mut freed) = ([false; 256], Ok(()), 0);
         for label in 1..=u8::MAX {
             let (number, count) = (usize::from(label), counts[usize::from(label)]);
-            if count * each < least.max(1) || (number == last && !newest) {
+            if count * each < least.max(1) || (number == highest && !newest) {
                 continue;
             }
             if freed >= goal {
