@@ -4,7 +4,7 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar, Protocol, final, type_check_only
 
-__all__ = ["Account", "Blocked", "Dead", "Kernel", "Step"]
+__all__ = ["Account", "Blocked", "Dead", "Kernel", "Leaf", "Step"]
 
 @type_check_only
 class Message(Protocol):
@@ -89,6 +89,26 @@ class Account:
     waiting: int
 
 @final
+class Leaf:
+    """What the open transaction delivered to one feed from one slice, in one mode; 32,768 records at most.
+
+    `mode` is 0 outside every emergency. `bytes` counts keys and values; `fields` the delivered values of the classes
+    1 to 4, of which those of the envelope are none, and null is none. `entries` holds 40 bytes a record, in the order
+    of delivery: the tag of its entity and its digest; `root` is the head of the tree over the digests. See
+    `gebus.model.leaf`.
+    """
+
+    lane: str
+    slice: int
+    feed: str
+    mode: int
+    count: int
+    bytes: int
+    fields: tuple[int, int, int, int]
+    root: bytes
+    entries: bytes
+
+@final
 class Kernel:
     """The lanes of one worker: compiled plans, and the state of the slices that it owns.
 
@@ -150,6 +170,9 @@ class Kernel:
     def state(self) -> list[tuple[str, int, bytes, bytes]]:
         """What to write into the state topics within the open transaction: (lane, slice, key, value), none if nothing
         changed. Each value is smaller than 512 KiB."""
+
+    def leaves(self) -> list[Leaf]:
+        """What the open transaction has delivered so far, for the ledger; each delivered record is in one of them."""
 
     def dump(self, lane: str, slice: int) -> list[tuple[bytes, bytes]]:
         """The committed state of a slice as (key, value), which `restore` takes into an empty slice in this order.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::lane::{Feed, Lane};
+use crate::leaf::{Leaf, Leaves};
 use crate::limit::Recent;
 use crate::plan::{LanePlan, SourcePlan};
 use crate::slice::{Slice, StateRecord};
@@ -46,6 +47,7 @@ pub struct Kernel {
     scratch: Scratch,
     work: Work,
     delivered: Delivered,
+    leaves: Leaves,
 }
 
 impl Kernel {
@@ -274,6 +276,12 @@ impl Kernel {
         records
     }
 
+    /// What the open transaction delivered, as the ledger keeps it.
+    #[must_use]
+    pub fn leaves(&self) -> &[Leaf] {
+        self.leaves.all()
+    }
+
     /// The open transaction is committed; counts what it delivered by latency.
     pub fn commit(&mut self, now_ms: i64) -> Vec<u64> {
         for (lane, slices) in self.lanes.iter().zip(&mut self.slices) {
@@ -282,6 +290,7 @@ impl Kernel {
             }
         }
         self.heard.iter_mut().flat_map(BTreeMap::values_mut).for_each(Heard::commit);
+        self.leaves.clear();
         let mut buckets = vec![0; LATENCY_BOUNDS_MS.len() + 1];
         for (append_ms, count) in self.delivered.drain(..) {
             let latency = now_ms.saturating_sub(append_ms);
@@ -295,6 +304,7 @@ impl Kernel {
         self.slices.iter_mut().flat_map(BTreeMap::values_mut).for_each(Slice::rollback);
         self.heard.iter_mut().flat_map(BTreeMap::values_mut).for_each(Heard::rollback);
         self.delivered.clear();
+        self.leaves.clear();
     }
 }
 

@@ -16,6 +16,7 @@ mod join;
 mod kept;
 mod kernel;
 mod lane;
+mod leaf;
 mod limit;
 mod mask;
 mod messages;

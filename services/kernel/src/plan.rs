@@ -104,6 +104,9 @@ pub struct SelectedPlan {
     #[serde(rename = "type")]
     pub avro: Value,
     pub mask: Option<MaskPlan>,
+    /// How the source's field is classified, 1 to 4; 0 for the envelope, which is the bus's own.
+    #[serde(default)]
+    pub class: u8,
 }
 
 /// A mask; `kind` decides which of the other keys has a meaning.

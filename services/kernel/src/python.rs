@@ -8,6 +8,7 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 use crate::account::Totals;
 use crate::batch::{Key, Outcome, Output, Wait};
 use crate::kernel::{Kernel as Core, LATENCY_BOUNDS_MS};
+use crate::leaf::Leaf as Held;
 use crate::mask::TokenKey;
 use crate::messages::{Batch, Getters};
 
@@ -107,6 +108,46 @@ impl Account {
             dead,
             waiting,
         }
+    }
+}
+
+/// What the open transaction delivered to one feed from one slice, in one mode.
+#[pyclass(frozen, get_all, module = "gebus_kernel")]
+struct Leaf {
+    lane: String,
+    slice: u32,
+    feed: String,
+    mode: u32,
+    count: u64,
+    bytes: u64,
+    fields: (u64, u64, u64, u64),
+    root: Py<PyBytes>,
+    entries: Py<PyBytes>,
+}
+
+impl Leaf {
+    fn new(py: Python<'_>, core: &Core, leaf: &Held) -> Self {
+        let lane = &core.lanes()[leaf.of.lane];
+        let [_, public, internal, sensitive, most] = leaf.values;
+        Self {
+            lane: lane.name.clone(),
+            slice: leaf.of.slice,
+            feed: lane.feeds[leaf.of.feed].name.clone(),
+            mode: leaf.of.mode,
+            count: leaf.count(),
+            bytes: leaf.bytes,
+            fields: (public, internal, sensitive, most),
+            root: PyBytes::new(py, &leaf.root()).unbind(),
+            entries: PyBytes::new(py, &leaf.entries).unbind(),
+        }
+    }
+}
+
+#[pymethods]
+impl Leaf {
+    fn __repr__(&self) -> String {
+        let Self { feed, slice, mode, count, .. } = self;
+        format!("Leaf(feed={feed:?}, slice={slice}, mode={mode}, count={count})")
     }
 }
 
@@ -225,6 +266,10 @@ impl Kernel {
         Ok(list)
     }
 
+    fn leaves(&self, py: Python<'_>) -> Vec<Leaf> {
+        self.core.leaves().iter().map(|leaf| Leaf::new(py, &self.core, leaf)).collect()
+    }
+
     fn commit(&mut self, now_ms: i64) -> Vec<u64> {
         self.core.commit(now_ms)
     }
@@ -339,5 +384,5 @@ fn blocked<'py>(py: Python<'py>, outcome: &Outcome) -> PyResult<Bound<'py, PyLis
 #[pymodule]
 mod gebus_kernel {
     #[pymodule_export]
-    use super::{Account, Blocked, Dead, Kernel, Step};
+    use super::{Account, Blocked, Dead, Kernel, Leaf, Step};
 }

@@ -1,10 +1,11 @@
 //! A record's turn in one lane: through the groups of its port, the steps of each feed, to what goes out.
 
-use crate::batch::{Key, Outcome, Output};
-use crate::check::{RETRACTED, REVISION, STATUS};
+use crate::batch::{Delivery, Key, Outcome, Output};
+use crate::check::{ENTITY_ID, RETRACTED, REVISION, STATUS};
 use crate::composite::Made;
 use crate::follow;
 use crate::lane::{Feed, Lane, Port, Step};
+use crate::leaf::{Tag, tag};
 use crate::path::Fields;
 use crate::rekey;
 use crate::schema::Schema;
@@ -19,6 +20,8 @@ pub struct Work {
     /// For each payload: the number of the record that it was last made for, and its range in the arena.
     pub payloads: Vec<(u64, usize, usize)>,
     pub record: u64,
+    /// The number of a record, and the tag of its entity.
+    tag: (u64, Tag),
     pub made: Made,
 }
 
@@ -156,7 +159,10 @@ impl Turn<'_, '_> {
             projection.write(schema, fields, feed.token_key.as_ref(), arena);
             *made = (self.work.record, start, arena.len());
         }
-        self.put(number, begin);
+        if self.work.tag.0 != self.work.record {
+            self.work.tag = (self.work.record, tag(fields.text(ENTITY_ID)));
+        }
+        self.put(number, begin, Delivery { tag: self.work.tag.1, projection: feed.projection, mode: 0 });
     }
 
     /// Delivers a record of a feed that is followed if it says something new to the consumer.
@@ -194,9 +200,17 @@ impl Turn<'_, '_> {
     }
 
     /// Puts out what the arena holds from `start` on, for a feed.
-    fn put(&mut self, feed: usize, start: usize) {
+    fn put(&mut self, feed: usize, start: usize, delivery: Delivery) {
         let (lane, key, end) = (self.number, self.key, self.outcome.arena.len());
-        self.outcome.outputs.push(Output { lane, target: feed, key, partition: None, start, end });
+        self.outcome.outputs.push(Output {
+            lane,
+            target: feed,
+            key,
+            partition: None,
+            start,
+            end,
+            delivery: Some(delivery),
+        });
         match self.delivered.last_mut() {
             Some((append_ms, count)) if *append_ms == self.append_ms => *count += 1,
             _ => self.delivered.push((self.append_ms, 1)),
@@ -226,7 +240,7 @@ impl Turn<'_, '_> {
         let rekey = &self.lane.rekeys[number];
         let (lane, target, key) = (self.number, self.lane.feeds.len() + number, Key::Text(key.0, key.1));
         let mut put = |partition| {
-            self.outcome.outputs.push(Output { lane, target, key, partition, start, end });
+            self.outcome.outputs.push(Output { lane, target, key, partition, start, end, delivery: None });
         };
         if rekey.all {
             (0..rekey.partitions).for_each(|partition| put(Some(partition)));
