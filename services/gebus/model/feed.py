@@ -162,7 +162,10 @@ def kind_and_name(step: Step) -> tuple[str, str]:
 
 
 class Grant(Model):
-    """The approved permission behind a feed. After `expires_on` (00:00 UTC, by log time) its records are withheld."""
+    """A permission that was approved on paper; `gebus apply` records it (see gebus.model.grant).
+
+    After `expires_on` (00:00 UTC, by log time) the feed's records are withheld.
+    """
 
     basis: Annotated[str, Field(min_length=1)]
     approved_by: PartyId
@@ -192,7 +195,8 @@ class Feed(Model):
     consumer: PartyId
     purpose: Name
     tier: Annotated[int, Field(ge=1, le=4)]
-    grant: Grant
+    grant: Grant | None = None
+    """Left out, nothing flows until it is asked for and approved: `gebus grant request`."""
     retention: Duration
     partitions: Annotated[int, Field(ge=1, le=100)]
     sources: Annotated[Mapping[FieldName, TopicName], Field(min_length=1)]
@@ -209,6 +213,12 @@ class Feed(Model):
     """
     mode: Literal["any"]
     cases: Annotated[tuple[Case, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _approved_by_another(self) -> Feed:
+        if self.grant is not None and self.grant.approved_by == self.consumer:
+            raise ValueError(f"grant is approved by another party than the consumer, {self.consumer}")
+        return self
 
     @property
     def id(self) -> str:

@@ -26,7 +26,8 @@ def explain(lanes: Sequence[LanePlan], feed: Feed) -> dict[str, Any]:
         "consumer": plan.consumer,
         "purpose": plan.purpose,
         "tier": plan.tier,
-        "grant": {
+        "grant": plan.grant
+        and {
             "basis": plan.grant.basis,
             "approved_by": plan.grant.approved_by,
             "approved_on": plan.grant.approved_on.isoformat(),

@@ -32,6 +32,8 @@ from gebus.plan.values import FeedPlan, FieldPlan, TablePlan
 from gebus.plan.words import duration
 from gebus.policy import Policy
 
+_FOR_EVER = (1 << 63) - 1
+
 
 @dataclass(slots=True)
 class _Draft:
@@ -110,7 +112,7 @@ class FeedPlanner:
 
     def _feed_plan(self, draft: _Draft, fields: Sequence[FieldPlan]) -> FeedPlan:
         feed = draft.feed
-        expires = datetime.combine(feed.grant.expires_on, time(), UTC)
+        expires = None if feed.grant is None else datetime.combine(feed.grant.expires_on, time(), UTC)
         follow = feed.corrections == "follow"
         return FeedPlan(
             name=feed.id,
@@ -121,7 +123,7 @@ class FeedPlanner:
             partitions=feed.partitions,
             retention=feed.retention,
             grant=feed.grant,
-            grant_expires_ms=int(expires.timestamp()) * 1000,
+            grant_expires_ms=_FOR_EVER if expires is None else int(expires.timestamp()) * 1000,
             source=self._inputs.index(next(iter(draft.sources.values()))) if len(draft.sources) == 1 else None,
             relation=self._relation(draft),
             steps=tuple(draft.after),

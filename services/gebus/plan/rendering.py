@@ -10,6 +10,16 @@ from gebus.plan.words import relation_lines
 _TIERS = {1: "the public", 2: "organisations", 3: "departments", 4: "the authority in charge"}
 
 
+def _grant(grant: dict[str, str] | None, feed: str) -> list[str]:
+    if grant is None:
+        return [f"  grant      none on paper; `gebus grant request {feed}` asks for one, and nothing flows without"]
+    return [
+        f"  grant      {grant['basis']}",
+        f"             approved by {grant['approved_by']} on {grant['approved_on']}; "
+        f"withheld from {grant['expires_on']} 00:00 UTC on",
+    ]
+
+
 def render(explanation: dict[str, Any]) -> str:
     """What `gebus explain` prints of the values of `explain`."""
     grant, delivers, lane = explanation["grant"], explanation["delivers"], explanation["lane"]
@@ -18,9 +28,7 @@ def render(explanation: dict[str, Any]) -> str:
         f"{explanation['feed']}: {explanation['title']['en']} ({explanation['title']['zh']})",
         "",
         f"  consumer   {explanation['consumer']}, for {explanation['purpose']}, tier {tier}: {_TIERS[tier]}",
-        f"  grant      {grant['basis']}",
-        f"             approved by {grant['approved_by']} on {grant['approved_on']}; "
-        f"withheld from {grant['expires_on']} 00:00 UTC on",
+        *_grant(grant, explanation["feed"]),
         f"  delivers   {delivers['topic']}, {_counted(delivers['partitions'], 'partition')}, "
         f"kept {delivers['retention']}, as {delivers['schema']}",
         f"  lane       {lane['name']}, {_counted(lane['slices'], 'slice')}"

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from gebus.model.event import AvroType, EventField
+from gebus.model.event import ENVELOPE, AvroType, EventField
 from gebus.model.feed import Grant
 from gebus.plan.relation import Relation
 from gebus.plan.steps import StepPlan
@@ -116,6 +116,7 @@ class FieldPlan:
             "type": avro,
             "mask": mask
             and {"kind": mask.kind, **{name: getattr(mask, name) for name in _MASK_ATTRIBUTES.get(mask.kind, ())}},
+            "class": 0 if self.name in ENVELOPE else self.source.level,
         }
 
 
@@ -131,8 +132,10 @@ class FeedPlan:
     tier: int
     partitions: int
     retention: timedelta
-    grant: Grant
+    grant: Grant | None
+    """What was approved on paper, if anything was."""
     grant_expires_ms: int
+    """Until when records flow where nobody tells the kernel of live grants, as in `gebus test`."""
     source: int | None
     """The input of a feed that has only one; None: a join has two."""
     relation: Relation | None

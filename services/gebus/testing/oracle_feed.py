@@ -55,7 +55,8 @@ class FeedOracle:
         self.ways = ways_of(feed, catalogue)
         self._feed, self._token_key = feed, token_key
         self._first_topics = {alias: first_topic(way, catalogue) for alias, way in self.ways.items()}
-        self._expires_ms = int(datetime.combine(feed.grant.expires_on, time(), UTC).timestamp() * 1000)
+        ends = feed.grant and datetime.combine(feed.grant.expires_on, time(), UTC)
+        self._expires_ms = int(ends.timestamp() * 1000) if ends else 1 << 62
         self._on = brought_together_by(feed, catalogue)
         self._memories: dict[int, EachPair | TableJoin | Reconciled] = {}
         self._told: dict[tuple[int, Any], _Told] = {}
