@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from typing import NamedTuple
 
-from chinese_calendar import is_workday
+from chinese_calendar import holidays, is_workday
 
 CHINA = timezone(timedelta(hours=8), "China")
 _SATURDAY = 5
+_PUBLISHED = frozenset(day.year for day in holidays)
+"""The years whose notice the library has."""
 
 
 class Deadline(NamedTuple):
@@ -37,7 +39,5 @@ def deadline(from_ms: int, working_days: int) -> Deadline:
 
 
 def _works(day: date) -> tuple[bool, bool]:
-    try:
-        return is_workday(day), True
-    except NotImplementedError:  # the library's word for a year whose notice it does not know
-        return day.weekday() < _SATURDAY, False
+    published = day.year in _PUBLISHED
+    return (is_workday(day) if published else day.weekday() < _SATURDAY), published
