@@ -38,7 +38,7 @@ def check(topology: Topology, catalogue: Catalogue) -> None:
         for slice_number in {leaf.slice for leaf in of_feed}:
             mine = [part for leaf in of_feed if leaf.slice == slice_number for part in parts(leaf)]
             assert is_in_order(mine, expected)
-        assert sum(leaf.bytes for leaf in of_feed) == sum(len(one.key or b"") + len(one.value) for one in deliveries)
+        assert sum(leaf.size for leaf in of_feed) == sum(len(one.key or b"") + len(one.value) for one in deliveries)
         of_class = levels(catalogue.feeds[feed], catalogue)
         counted = tuple(sum(leaf.fields[index] for leaf in of_feed) for index in range(4))
         assert counted == values((one.record for one in deliveries), of_class)

@@ -16,6 +16,7 @@ from gebus.lanes.budget import Budget, StoppedInput
 from gebus.lanes.crash import CrashPoint
 from gebus.lanes.dead_letters import dead_letter, dead_letter_topic
 from gebus.lanes.errors import Fenced, SessionEnded, in_our_words, is_missing, told
+from gebus.lanes.leaves import Leaves
 from gebus.lanes.meter import Meter, Observation
 from gebus.lanes.ordered import OrderedInputs
 from gebus.lanes.places import Lanes, Place
@@ -65,6 +66,7 @@ class Session:
         self._slot, self._clock, self._settings, self._crash = slot, clock, settings, crash
         self._clients, self._schemas = clients, schemas
         self._consumer = clients.source_consumer(slot)
+        self._leaves = Leaves(lanes.plans)
         self._snapshots = Snapshots(directory, kernel, clock, settings, meter.snapshots)
         self._restorer = Restorer(
             lanes, kernel, self._consumer, clients, clock=clock, settings=settings, snapshots=self._snapshots
@@ -229,8 +231,9 @@ class Session:
                 raise in_our_words(error.args[0], "taking over the slot's transactional id") from error
             return False
         self._transaction = Transaction(
-            self._producer, self._kernel, self._clock, self._settings, crash=self._crash, snapshots=self._snapshots
-        )
+            self._producer, self._kernel, self._clock, self._settings,
+            crash=self._crash, snapshots=self._snapshots, leaves=self._leaves,
+        )  # fmt: skip
         return True
 
     def _advance(self) -> None:

@@ -2,21 +2,22 @@
 
     1  begin     before the first record of a batch is taken
     2  produce   every delivered record and every dead letter of the batch; 1 and 2 repeat until the interval is over
-    3  state     what changed in the kernel, one record to the partition of its slice
-    4  offsets   the positions of every live partition, with the group's metadata (KIP-447)
-    5  commit    all of it becomes visible at once, or none
-    6  forget    the kernel drops what it would need to go back
+    3  leaves    what was delivered, for ledger and usage, one record a feed, slice and mode
+    4  state     what changed in the kernel, one record to the partition of its slice
+    5  offsets   the positions of every live partition, with the group's metadata (KIP-447)
+    6  commit    all of it becomes visible at once, or none
+    7  forget    the kernel drops what it would need to go back
 
 | if this fails | then |
 | --- | --- |
 | 1 begin | nothing was taken; the session ends |
-| 2 produce, 3 state | a new producer of the slot aborts it, or the broker after 15 s; the session ends; \
+| 2 produce, 3 leaves, 4 state | a new producer of the slot aborts it, or the broker after 15 s; the session ends; \
 the next restores the committed state and redoes the batch |
-| 4 offsets refused: the group gave the slices away | as for 2; their new owner redoes the batch |
-| 5 commit refused | as for 2 |
-| 4, 5 without an answer: the outcome is unknown | the session ends; the next waits until the broker has decided, then \
+| 5 offsets refused: the group gave the slices away | as for 2; their new owner redoes the batch |
+| 6 commit refused | as for 2 |
+| 5, 6 without an answer: the outcome is unknown | the session ends; the next waits until the broker has decided, then \
 reads state and offsets, which agree either way |
-| 6 forget: the worker dies before it | all is committed; the next owner goes on after it |
+| 7 forget: the worker dies before it | all is committed; the next owner goes on after it |
 | any: fenced | the worker leaves the process |
 
 A transaction is never aborted here, and a producer is never used again after a failure: a delayed answer to an old
@@ -34,9 +35,11 @@ from gebus_kernel import Kernel
 
 from gebus.lanes.crash import CrashPoint
 from gebus.lanes.errors import SessionEnded, in_our_words, told
+from gebus.lanes.leaves import Leaves
 from gebus.lanes.ports import Clock, Producer
 from gebus.lanes.settings import LaneSettings, state_topic
 from gebus.lanes.snapshots import Snapshots
+from gebus.model.leaf import LEAF_TOPIC
 
 
 class Transaction:
@@ -56,9 +59,10 @@ class Transaction:
         *,
         crash: CrashPoint,
         snapshots: Snapshots,
+        leaves: Leaves,
     ) -> None:
         self._producer, self._kernel, self._clock = producer, kernel, clock
-        self._settings, self._crash, self._snapshots = settings, crash, snapshots
+        self._settings, self._crash, self._snapshots, self._leaves = settings, crash, snapshots, leaves
         self._opened: float | None = None
 
     @property
@@ -120,6 +124,8 @@ class Transaction:
 
     def commit(self, positions: Sequence[TopicPartition], group_metadata: Any) -> list[int]:
         """Commit all of it with the positions it was made from; returns how long delivered records took, in buckets."""
+        if leaves := self._leaves.messages(self._kernel.leaves(), self._clock.now_ms()):
+            self._deliver(LEAF_TOPIC, leaves, partition=0)
         for lane, slice_number, key, value in self._kernel.state():
             # Where it comes to lie is the position of the snapshot that holds it.
             self._snapshots.producing()

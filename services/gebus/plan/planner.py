@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Protocol
 
@@ -107,7 +107,8 @@ def _plan(catalogue: Catalogue, policy: Policy) -> tuple[tuple[LanePlan, ...], l
             if part.internal:
                 own = as_it_is(part.contract)
                 lanes.setdefault(own.name, _Lane((own,))).rekey(part, _moves(part, plans))
-    return tuple(_lane(catalogue, name, lanes[name], *planned.get(name, ([], ()))) for name in sorted(lanes)), problems
+    made = (_lane(catalogue, name, lanes[name], *planned.get(name, ([], ()))) for name in sorted(lanes))
+    return tuple(replace(lane, policy=policy.version) for lane in made), problems
 
 
 def _gathered(catalogue: Catalogue, origins: Mapping[str, Origin]) -> tuple[dict[str, _Lane], list[Problem]]:

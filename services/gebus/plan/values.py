@@ -182,6 +182,8 @@ class LanePlan:
     rekeys: tuple[RekeyPlan, ...] = ()
     ordered: bool = False
     """Whether what it gives depends on the order between its topics."""
+    policy: str = ""
+    """The version of the policy that decided what its feeds deliver."""
 
     @property
     def remembers_ms(self) -> int:

@@ -12,6 +12,7 @@ from gebus.lanes.settings import GROUP, PRINCIPAL, STATE_PREFIX, state_topic
 from gebus.model.base import milliseconds
 from gebus.model.catalogue import Catalogue
 from gebus.model.event import AvroType
+from gebus.model.leaf import CHECKPOINT_TOPIC, LEAF_TOPIC, LEDGER_PRINCIPAL, USAGE_PRINCIPAL
 from gebus.plan import REKEY_PREFIX, LanePlan
 
 FEED_PREFIX, DEAD_PREFIX = "feed.", "dead."
@@ -51,19 +52,24 @@ def desired(catalogue: Catalogue, lanes: Sequence[LanePlan]) -> Desired:
     """What `catalogue` asks for, its feeds planned as `lanes`.
 
     Promised: each publisher may write its own topics alone, each consumer read its own feeds alone, each owner read
-    the dead letters of its contracts, each processor's party its state; workers read sources and write the rest, and
-    nobody else has any right.
+    the dead letters of its contracts, each processor's party its state; workers read sources and write the rest,
+    ledger and usage read what workers write for them, and nobody else has any right.
     """
     topics: dict[str, Topic] = {}
     places: dict[str, Place] = {}
-    for topic, place in (*_contract_topics(catalogue), *_lane_topics(catalogue, lanes), *_processor_topics(catalogue)):
+    for topic, place in (
+        *_contract_topics(catalogue),
+        *_lane_topics(catalogue, lanes),
+        *_processor_topics(catalogue),
+        *_ledger_topics(),
+    ):
         topics[topic.name] = topic
         places[topic.name] = place
     return Desired(
         topics=topics,
         schemas=(*_event_schemas(catalogue), *_feed_schemas(catalogue, lanes)),
-        principals=frozenset(catalogue.parties) | {PRINCIPAL},
-        acls=frozenset((*_party_rights(catalogue), *_worker_rights(catalogue))),
+        principals=frozenset(catalogue.parties) | {PRINCIPAL, LEDGER_PRINCIPAL, USAGE_PRINCIPAL},
+        acls=frozenset((*_party_rights(catalogue), *_worker_rights(catalogue), *_leaf_rights())),
         places=places,
     )
 
@@ -114,6 +120,14 @@ def _processor_topics(catalogue: Catalogue) -> Iterator[tuple[Topic, Place]]:
         yield Topic(processor.state_topic, feed.partitions, config), (feed_file(feed.id), ("partitions",))
 
 
+def _ledger_topics() -> Iterator[tuple[Topic, Place]]:
+    """A ledger forgets nothing. No line of a catalogue asks for it: the place is the catalogue as a whole."""
+    config = {"cleanup.policy": "delete", "message.timestamp.type": "LogAppendTime", "retention.ms": "-1"}
+    yield Topic(LEAF_TOPIC, 1, config), (".", ())
+    newest = {"cleanup.policy": "compact", "message.timestamp.type": "LogAppendTime"}
+    yield Topic(CHECKPOINT_TOPIC, 1, newest), (".", ())
+
+
 def _config(retention: timedelta) -> Mapping[str, str]:
     return {
         "cleanup.policy": "delete",
@@ -155,6 +169,14 @@ def _party_rights(catalogue: Catalogue) -> Iterator[Acl]:
 def _reader(party: str, topic: str) -> Iterator[Acl]:
     yield from (Acl(party, "topic", "literal", topic, right) for right in _READ)
     yield Acl(party, "group", "prefixed", f"{party}.", "read")
+
+
+def _leaf_rights() -> Iterator[Acl]:
+    yield from (Acl(PRINCIPAL, "topic", "literal", LEAF_TOPIC, right) for right in _WRITE)
+    for principal in (LEDGER_PRINCIPAL, USAGE_PRINCIPAL):
+        yield from (Acl(principal, "topic", "literal", LEAF_TOPIC, right) for right in _READ)
+    yield from (Acl(LEDGER_PRINCIPAL, "topic", "literal", CHECKPOINT_TOPIC, right) for right in (*_READ, "write"))
+    yield from (Acl(PRINCIPAL, "topic", "literal", CHECKPOINT_TOPIC, right) for right in _READ)
 
 
 def _worker_rights(catalogue: Catalogue) -> Iterator[Acl]:

@@ -287,8 +287,9 @@ class Topology:
         for topic, values in step.outputs:
             for value in values:
                 if topic in self.feeds:
-                    record = self.feeds[topic].decode(value["value"])
-                    self._open.delivered.append((self._names[topic], Delivery(value.get("key"), record, value["value"])))
+                    content = value["value"]
+                    delivery = Delivery(value.get("key"), self.feeds[topic].decode(content), content)
+                    self._open.delivered.append((self._names[topic], delivery))
                 else:
                     copy = InternalCopy(topic, value.get("key"), value["value"], value.get("partition"))
                     self._open.copies.append(copy)

@@ -79,7 +79,7 @@ pub struct Of {
 pub struct Leaf {
     pub of: Of,
     /// Of keys and values.
-    pub bytes: u64,
+    pub size: u64,
     /// Delivered values by class; what is null is no value.
     pub values: [u64; CLASSES],
     /// A tag and a digest each.
@@ -89,7 +89,7 @@ pub struct Leaf {
 
 impl Leaf {
     fn new(of: Of) -> Self {
-        Self { of, bytes: 0, values: [0; CLASSES], entries: Vec::new(), tree: Tree::default() }
+        Self { of, size: 0, values: [0; CLASSES], entries: Vec::new(), tree: Tree::default() }
     }
 
     #[must_use]
@@ -107,7 +107,7 @@ impl Leaf {
         let digest = digest(key, value);
         self.entries.extend_from_slice(&tag);
         self.entries.extend_from_slice(&digest);
-        self.bytes += (key.len() + value.len()) as u64;
+        self.size += (key.len() + value.len()) as u64;
         self.tree.add(digest);
     }
 }

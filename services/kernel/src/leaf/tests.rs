@@ -58,7 +58,7 @@ fn each_feed_slice_and_mode_has_a_leaf() {
     for of in [OF, OF].into_iter().chain(others) {
         leaves.add(of, tag(b"e"), b"key", b"value")[2] += 3;
     }
-    let counts: Vec<_> = leaves.all().iter().map(|leaf| (leaf.count(), leaf.bytes, leaf.values[2])).collect();
+    let counts: Vec<_> = leaves.all().iter().map(|leaf| (leaf.count(), leaf.size, leaf.values[2])).collect();
     assert_eq!(counts, [(2, 16, 6), (1, 8, 3), (1, 8, 3), (1, 8, 3), (1, 8, 3)]);
     assert_eq!(leaves.all()[0].entries.len(), 80);
     leaves.clear();
