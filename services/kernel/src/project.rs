@@ -4,11 +4,12 @@ use serde_json::{Value, json};
 
 use crate::check::{REGION, STATUS, check_envelope};
 use crate::leaf::CLASSES;
-use crate::mask::{Mask, TokenKey};
+use crate::mask::Mask;
 use crate::path::{Fields, Path, kind_of};
-use crate::plan::SelectPlan;
+use crate::plan::SelectedPlan;
 use crate::resolve::same_bytes;
 use crate::schema::{Node, NodeId, Schema};
+use crate::token::PeriodKey;
 use crate::walk::end_of;
 
 /// The branches of a union of null and one type in the output, each one byte; None where the output is no union.
@@ -50,13 +51,13 @@ struct Nullable {
 
 impl Projection {
     /// Compiles, and checks that what will be written is of the types that the plan says.
-    pub fn compile(source: &Schema, select: &SelectPlan) -> Result<Self, String> {
+    pub fn compile(source: &Schema, select: &[SelectedPlan]) -> Result<Self, String> {
         let fields: Vec<Value> =
-            select.fields.iter().map(|field| json!({"name": field.name, "type": field.avro})).collect();
+            select.iter().map(|field| json!({"name": field.name, "type": field.avro})).collect();
         let output = Schema::parse(&json!({"type": "record", "name": "Delivered", "fields": fields}))?;
         let (always, sometimes) = classes(select, &output)?;
         let mut projection = Self { parts: Vec::new(), output, always, sometimes, needs_key: false };
-        for (index, selected) in select.fields.iter().enumerate() {
+        for (index, selected) in select.iter().enumerate() {
             let output = &projection.output;
             let field = &output.fields(output.root)[index];
             let path = Path::compile(source, &selected.path)?;
@@ -90,9 +91,19 @@ impl Projection {
         check_envelope(&self.output).map_err(|error| format!("what is delivered is no event: {error}"))
     }
 
+    /// Whether both deliver the same fields, of the same types.
+    #[must_use]
+    pub fn is_alike(&self, other: &Self) -> bool {
+        let names = |one: &Self| -> Vec<String> {
+            one.output.fields(one.output.root).iter().map(|field| field.name.clone()).collect()
+        };
+        names(self) == names(other)
+            && same_bytes(&self.output, self.output.root, &other.output, other.output.root)
+    }
+
     /// The types of what is delivered from the region on, for a fingerprint.
-    pub fn tail_types(select: &SelectPlan) -> impl Iterator<Item = String> {
-        select.fields.iter().skip(REGION).map(|field| format!("{} {}", field.name, field.avro))
+    pub fn tail_types(select: &[SelectedPlan]) -> impl Iterator<Item = String> {
+        select.iter().skip(REGION).map(|field| format!("{} {}", field.name, field.avro))
     }
 
     /// Where in a delivered event the status begins and ends, and where the region begins.
@@ -125,7 +136,7 @@ impl Projection {
     }
 
     /// Appends the delivered record.
-    pub fn write(&self, source: &Schema, fields: &Fields<'_>, key: Option<&TokenKey>, out: &mut Vec<u8>) {
+    pub fn write(&self, source: &Schema, fields: &Fields<'_>, key: Option<&PeriodKey>, out: &mut Vec<u8>) {
         for part in &self.parts {
             match part {
                 Part::Constant(bytes) => out.extend_from_slice(bytes),
@@ -147,9 +158,9 @@ impl Projection {
 }
 
 /// The classes of the fields that are never null, and those that may be.
-fn classes(select: &SelectPlan, output: &Schema) -> Result<([u64; CLASSES], Vec<Nullable>), String> {
+fn classes(select: &[SelectedPlan], output: &Schema) -> Result<([u64; CLASSES], Vec<Nullable>), String> {
     let (mut always, mut sometimes) = ([0; CLASSES], Vec::new());
-    for (field, selected) in select.fields.iter().enumerate() {
+    for (field, selected) in select.iter().enumerate() {
         let class = usize::from(selected.class);
         let count = always.get_mut(class).ok_or_else(|| {
             format!("field `{}`: its class is {class}; allowed: 1 to 4, or 0 for the envelope", selected.name)

@@ -1,5 +1,7 @@
 //! The Python surface: messages taken apart and outputs put together under the GIL, the work done without it.
 
+use std::collections::HashMap;
+
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -9,8 +11,8 @@ use crate::account::Totals;
 use crate::batch::{Key, Outcome, Output, Wait};
 use crate::kernel::{Kernel as Core, LATENCY_BOUNDS_MS};
 use crate::leaf::Leaf as Held;
-use crate::mask::TokenKey;
 use crate::messages::{Batch, Getters};
+use crate::modes::Mode;
 
 fn refused(error: String) -> PyErr {
     PyValueError::new_err(error)
@@ -119,7 +121,7 @@ struct Leaf {
     feed: String,
     mode: u32,
     count: u64,
-    bytes: u64,
+    size: u64,
     fields: (u64, u64, u64, u64),
     root: Py<PyBytes>,
     entries: Py<PyBytes>,
@@ -135,7 +137,7 @@ impl Leaf {
             feed: lane.feeds[leaf.of.feed].name.clone(),
             mode: leaf.of.mode,
             count: leaf.count(),
-            bytes: leaf.bytes,
+            size: leaf.size,
             fields: (public, internal, sensitive, most),
             root: PyBytes::new(py, &leaf.root()).unbind(),
             entries: PyBytes::new(py, &leaf.entries).unbind(),
@@ -212,9 +214,17 @@ impl Kernel {
     }
 
     fn set_token_key(&mut self, feed: &str, key: &[u8]) -> PyResult<()> {
-        let key = TokenKey::new(key).map_err(refused)?;
-        self.core.feed(feed).map_err(refused)?.token_key = Some(key);
-        Ok(())
+        self.core.set_token_key(feed, key).map_err(refused)
+    }
+
+    fn set_grants(&mut self, until_ms: HashMap<String, i64>) -> PyResult<()> {
+        self.core.set_grants(&until_ms).map_err(refused)
+    }
+
+    fn set_modes(&mut self, modes: Vec<(String, String, i64, i64)>) -> PyResult<()> {
+        let modes = modes.into_iter();
+        let modes = modes.map(|(id, prefix, since_ms, until_ms)| Mode { id, prefix, since_ms, until_ms });
+        self.core.set_modes(modes.collect()).map_err(refused)
     }
 
     fn open(&mut self, lane: &str, slice: u32) -> PyResult<()> {

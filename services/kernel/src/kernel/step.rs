@@ -79,6 +79,7 @@ impl Kernel {
                 outcome,
                 delivered: &mut self.delivered,
                 work: &mut self.work,
+                modes: &self.modes,
             };
             match &fields {
                 Some(fields) => turn.take(port, &source.schema, fields),
@@ -129,6 +130,7 @@ impl Kernel {
             outcome,
             delivered: &mut self.delivered,
             work: &mut self.work,
+            modes: &self.modes,
         };
         let whole = turn.expire(clock_ms);
         self.remember(slice, &[], outcome, before);
