@@ -25,7 +25,7 @@ from gebus.model.working_days import Deadline, deadline
 
 State = Literal["requested", "disputed", "refused", "approved", "active", "expired", "revoked"]
 Verb = Literal["record", "request", "approve", "refuse", "dispute", "escalate", "revoke"]
-Millis = Annotated[int, Field(ge=0, lt=1 << 53)]
+Millis = Annotated[int, Field(ge=0, lt=1 << 47)]
 
 ROLE_OF: Mapping[Verb, Role] = {
     "record": "operator",
