@@ -21,7 +21,7 @@ from gebus.model.errors import ActRefused
 from gebus.model.feed import Feed, SelectStep
 from gebus.model.person import BUS, Person, PersonId, Role, party_of
 from gebus.model.sharing import Decider
-from gebus.model.working_days import Deadline, deadline
+from gebus.model.working_days import Deadline, deadline, shown
 
 State = Literal["requested", "disputed", "refused", "approved", "active", "expired", "revoked"]
 Verb = Literal["record", "request", "approve", "refuse", "dispute", "escalate", "revoke"]
@@ -153,7 +153,7 @@ class Grant(Model):
                 "too-many-acts", f"{len(self.acts)} acts were done to it", f"{_MOST_ACTS}", "ask for a new grant"
             )
         if act.at < self.acts[-1].at:
-            found = f"{act.verb} at {act.at}, before the act before it at {self.acts[-1].at}"
+            found = f"{act.verb} at {shown(act.at)}, before the act before it at {shown(self.acts[-1].at)}"
             self._refuse("clock", found, "the same time or later", "the clock of this machine is behind: set it")
         self._entitled(act)
         self._in_order(act)
@@ -198,7 +198,7 @@ class Grant(Model):
     def _in_order(self, act: Act) -> None:
         state = self.state(act.at)
         if act.verb in ("approve", "refuse") and state == "expired":
-            self._refuse("expired", f"its period ended at {self.terms.expires}", "a period still to come",
+            self._refuse("expired", f"its period ended at {shown(self.terms.expires)}", "a period still to come",
                          "ask for a new grant")  # fmt: skip
         wanted: Mapping[str, tuple[State, ...]] = {
             "approve": ("requested", "disputed"),
@@ -275,7 +275,7 @@ def begun(number: int, terms: Terms, act: Act, recorded_from: str = "") -> Grant
         found = f"approved by {recorded_from or 'nobody'}"
         raise ActRefused("self-approved", what, found, f"a party other than {terms.consumer}", "")
     if terms.expires <= max(terms.begins, act.at if act.verb == "request" else 0):
-        found = f"it ends at {terms.expires}, and begins at {max(terms.begins, act.at)}"
+        found = f"it ends at {shown(terms.expires)}, and begins at {shown(max(terms.begins, act.at))}"
         raise ActRefused("expired", what, found, "an end that lies after its beginning and after now", "--until DAY")
     if act.verb == "request" and not terms.deciders:
         raise ActRefused("no-decider", what, f"nobody but {terms.consumer} itself could decide",
@@ -321,7 +321,7 @@ class FeedGrants(Model):
             if one.state(now) in _HOLDS and mine.begins < theirs.expires and theirs.begins < mine.expires:
                 raise ActRefused(
                     "overlapping", f"grant {grant.id}", f"its period overlaps that of {one.id}, {one.state(now)}",
-                    f"a beginning at {theirs.expires} or later", "wait for its end, or let it be refused or revoked",
+                    f"a beginning at {shown(theirs.expires)} or later", "wait for its end, or let it be refused or revoked",
                 )  # fmt: skip
         return FeedGrants(version=self.version + 1, grants=(*self.grants[1 - _MOST_GRANTS :], grant))
 

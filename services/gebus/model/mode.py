@@ -9,6 +9,7 @@ While it holds, and only for records of its region, the policy's emergency lines
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
@@ -19,6 +20,7 @@ from gebus.model.errors import ActRefused
 from gebus.model.grant import Millis
 from gebus.model.party import Party
 from gebus.model.person import Person, PersonId, Role, party_of
+from gebus.model.working_days import shown
 
 Level = Literal["I", "II", "III", "IV"]
 """特别重大, 重大, 较大, 一般."""
@@ -68,8 +70,8 @@ class Mode(Model):
     """An emergency. Its id is permanent, and what was delivered under it is listed by it.
 
     Promised: it holds for no record outside its region, none before two persons opened it, and none appended at or
-    after `expires` or its closing. Not promised: that a record which was appended while it held is taken while it holds;
-    one that is taken later is treated as any other.
+    after `expires` or its closing. Not promised: that a record which was appended while it held is taken while it
+    holds; one that is taken later is as any other.
     """
 
     mode: Name
@@ -106,7 +108,7 @@ class Mode(Model):
         """The mode after one more act; ActRefused where it breaks a rule."""
         state = self.state(act.at)
         if act.at < self.acts[-1].at:
-            self._refuse("clock", f"{act.verb} at {act.at}, before the act before it", f"{self.acts[-1].at} or later",
+            self._refuse("clock", f"{act.verb} at {shown(act.at)}, before the act before it", f"{shown(self.acts[-1].at)} or later",
                          "the clock of this machine is behind: set it")  # fmt: skip
         if act.role != "commander" or party_of(act.by) != self.authority:
             found = f"{act.by}, as {act.role}, wants to {act.verb} it"
@@ -138,8 +140,6 @@ class Mode(Model):
 
 def level_rules(catalogue: Catalogue, now: int) -> dict[str, LevelRule]:
     """The rules that hold now; none where the catalogue has no list of levels, and then no mode can be opened."""
-    from datetime import UTC, datetime  # noqa: PLC0415
-
     found = catalogue.codes.get(LEVELS_LIST)
     entries = found.at(datetime.fromtimestamp(now / 1000, UTC).date()) if found else {}
     return {
@@ -171,7 +171,8 @@ def opened(mode: Mode, authority: Party, rules: dict[str, LevelRule]) -> Mode:
     begins = mode.acts[0].at
     latest = begins + rule.most_days * _DAY_MS
     if not begins < mode.expires <= latest:
-        refuse("no-end", f"it ends at {mode.expires}", f"after {begins}, and no later than {latest}: {rule.most_days} days",
+        allowed = f"after {shown(begins)}, and no later than {shown(latest)}: {rule.most_days} days"
+        refuse("no-end", f"it ends at {shown(mode.expires)}", allowed,
                "open it anew when it is over, if it must go on")  # fmt: skip
     return mode
 
