@@ -321,7 +321,8 @@ class FeedGrants(Model):
             if one.state(now) in _HOLDS and mine.begins < theirs.expires and theirs.begins < mine.expires:
                 raise ActRefused(
                     "overlapping", f"grant {grant.id}", f"its period overlaps that of {one.id}, {one.state(now)}",
-                    f"a beginning at {shown(theirs.expires)} or later", "wait for its end, or let it be refused or revoked",
+                    f"a beginning at {shown(theirs.expires)} or later",
+                    "wait for its end, or let it be refused or revoked",
                 )  # fmt: skip
         return FeedGrants(version=self.version + 1, grants=(*self.grants[1 - _MOST_GRANTS :], grant))
 

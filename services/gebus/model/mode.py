@@ -108,8 +108,8 @@ class Mode(Model):
         """The mode after one more act; ActRefused where it breaks a rule."""
         state = self.state(act.at)
         if act.at < self.acts[-1].at:
-            self._refuse("clock", f"{act.verb} at {shown(act.at)}, before the act before it", f"{shown(self.acts[-1].at)} or later",
-                         "the clock of this machine is behind: set it")  # fmt: skip
+            found = f"{act.verb} at {shown(act.at)}, before the act before it"
+            self._refuse("clock", found, f"{shown(self.acts[-1].at)} or later", "the clock of this machine is behind")
         if act.role != "commander" or party_of(act.by) != self.authority:
             found = f"{act.by}, as {act.role}, wants to {act.verb} it"
             self._refuse("wrong-party", found, f"a commander of {self.authority}")

@@ -25,11 +25,6 @@ def shown(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(CHINA).isoformat(" ", "seconds")
 
 
-def shown(at_ms: int) -> str:
-    """An instant as people read it, in China's time."""
-    return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(CHINA).isoformat(" ", "seconds")
-
-
 def deadline(from_ms: int, working_days: int) -> Deadline:
     """The end of the n-th working day after the day of `from_ms`, both in China's time.
 
