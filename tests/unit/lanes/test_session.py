@@ -17,6 +17,7 @@ def test_every_record_is_delivered_once_in_its_order(bench: Bench) -> None:
     bench.publish("four", place=PLACES[3])
     bench.run()
     assert bench.delivered() == ["ONE", "TWO", "THREE", "FOUR"]
+    assert {leaf.slice: leaf.count for leaf in bench.leaves()} == {0: 3, 1: 1}
     assert bench.kafka.committed[PLACES[0]] == 4
 
 
@@ -66,6 +67,7 @@ def test_a_failed_step_costs_and_repeats_nothing(bench: Bench, step: str, when: 
         bench.run(worker)
     assert reached[0] >= passage
     assert bench.delivered() == ["ONE", "TWO", "THREE", "FOUR"]
+    assert sum(leaf.count for leaf in bench.leaves()) == 4
     assert bench.meter.sessions == 1
     assert len(bench.clients.producers) == 3 + 1, "a producer is never used again after an uncertain answer"
 
@@ -82,6 +84,7 @@ def test_a_killed_worker_costs_and_repeats_nothing(bench: Bench, point: str) -> 
     bench.environment = {}
     bench.run()
     assert bench.delivered() == ["ONE", "TWO", "THREE", "FOUR"]
+    assert sum(leaf.count for leaf in bench.leaves()) == 4
 
 
 def test_the_offsets_of_a_dead_worker_are_waited_for_before_state_is_read(bench: Bench) -> None:
