@@ -30,11 +30,11 @@ class Directory:
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path.chmod(0o700)
 
-    def read(self, name: str) -> bytes | None:
-        """A file's content. A tile that is not full is found in a wider one, too: the tree has grown since."""
+    def read(self, name: str, *, exact: bool = False) -> bytes | None:
+        """A file's content. A tile that is not full is found in a wider one, too, unless `exact`: trees grow."""
         with suppress(FileNotFoundError, NotADirectoryError):
             return (self.path / name).read_bytes()
-        place = parse_path(name)
+        place = None if exact else parse_path(name)
         return None if place is None or place[2] == WIDTH else self._wider(*place)
 
     def _wider(self, level: str, number: int, width: int) -> bytes | None:
@@ -44,7 +44,8 @@ class Directory:
                 return (self.path / tile_path(level, number)).read_bytes()
             parts = (self.path / tile_path(level, number, 1)).parent
             with suppress(FileNotFoundError, NotADirectoryError, ValueError):
-                wider = min(int(name) for name in os.listdir(parts) if name.isdecimal() and int(name) >= width)
+                names = [path.name for path in parts.iterdir()]
+                wider = min(int(name) for name in names if name.isdecimal() and int(name) >= width)
                 return (parts / str(wider)).read_bytes()
         return None
 

@@ -26,6 +26,11 @@ CREATE TABLE leaf (number INTEGER PRIMARY KEY, "offset" INTEGER NOT NULL, feed I
 CREATE TABLE tag (tag INTEGER NOT NULL, leaf INTEGER NOT NULL, records INTEGER NOT NULL,
                   PRIMARY KEY (tag, leaf)) WITHOUT ROWID;
 """
+_PLACES = """
+SELECT leaf.number, leaf."offset", feed.name, tag.records
+FROM tag JOIN leaf ON leaf.number = tag.leaf JOIN feed ON feed.id = leaf.feed
+WHERE tag.tag = ? AND (? IS NULL OR feed.name = ?) ORDER BY tag.leaf DESC LIMIT ?
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +112,15 @@ class Index:
         fresh = [(number, one) for number, one in enumerate(taken, first) if number >= size]
         if not fresh:
             return
+        try:
+            self._insert(fresh)
+        except sqlite3.Error as error:
+            raise Stopped(
+                f"{self._path} cannot be written: {error}; the tree is whole: make room, or delete the file, which is "
+                "made anew, and start the ledger again"
+            ) from error
+
+    def _insert(self, fresh: Sequence[tuple[int, Taken]]) -> None:
         with self._database as database:
             feeds = {one.message.leaf.feed: self._feed(one.message.leaf.feed) for _, one in fresh}
             database.executemany(
@@ -127,14 +141,7 @@ class Index:
 
     def places(self, tag: bytes, feed: str | None = None, *, most: int) -> list[Place]:
         """The newest leaves with records of an entity, oldest first, of one feed or of all."""
-        wanted = "" if feed is None else "AND feed.name = ?"
-        with closing(
-            self._database.execute(
-                'SELECT leaf.number, leaf."offset", feed.name, tag.records FROM tag JOIN leaf ON leaf.number = tag.leaf '
-                f"JOIN feed ON feed.id = leaf.feed WHERE tag.tag = ? {wanted} ORDER BY tag.leaf DESC LIMIT ?",  # noqa: S608 - no value of anybody's is in the text
-                (_number(tag), *([] if feed is None else [feed]), most),
-            )
-        ) as rows:
+        with closing(self._database.execute(_PLACES, (_number(tag), feed, feed, most))) as rows:
             return [Place(*row) for row in rows][::-1]
 
 

@@ -64,9 +64,8 @@ class LeafReader:
             batches = self._consumer.poll(round(seconds * 1000), max_records=_MOST)
         except OffsetOutOfRangeError as error:
             raise Stopped(
-                f"{LEAF_TOPIC} no longer holds offset {self._consumer.position(self._place)}: it was made anew, or what "
-                "the ledger had not read was deleted; nothing is signed over a gap. `gebus ledger verify` says what is "
-                "there"
+                f"{LEAF_TOPIC} does not hold offset {error.args[0].get(self._place)}: it was made anew, or what was "
+                "not read was deleted; nothing is signed over a gap. `gebus ledger verify` says what is there"
             ) from error
         except KafkaError as error:
             raise in_our_words(error, self._connection, f"reading {LEAF_TOPIC}") from error
@@ -112,7 +111,9 @@ class CheckpointLog:
     def write(self, origin: str, checkpoint: str) -> None:
         """Write the newest; Unavailable where Kafka does not confirm it within 10 seconds."""
         with told(self._connection, f"writing to {CHECKPOINT_TOPIC}"):
-            self._producer.send(CHECKPOINT_TOPIC, key=origin.encode(), value=checkpoint.encode()).get(_ANSWER_MS // 1000)
+            self._producer.send(CHECKPOINT_TOPIC, key=origin.encode(), value=checkpoint.encode()).get(
+                _ANSWER_MS // 1000
+            )
 
 
 def newest_checkpoint(connection: Connection, origin: str) -> str | None:

@@ -4,7 +4,7 @@ What is written in which order, and what a crash after each leaves:
 
 | step | after a crash here |
 | --- | --- |
-| bundles and tiles of new leaves, fsync | they count for nothing: the state says less, and the same leaves give the same files |
+| bundles and tiles of new leaves, fsync | they count for nothing; the same leaves give the same files |
 | the state: size, root, and the offset to go on from, fsync | the leaves are in the tree; no checkpoint says so yet |
 | the checkpoint, fsync | it can be read; it names only what lies on the disk |
 | tiles that gave way to wider ones are removed | some stay, and are removed after the next growth |
@@ -87,9 +87,7 @@ class Store:
             raise Stopped(f"a leaf of {too_long} bytes before offset {next_offset}; allowed: {LONGEST_LEAF}")
         before = self.state.size
         self._directory.write(self._growth.append(leaves))
-        self._write_state(
-            State(self._origin, self._growth.size, self._growth.root.hex(), last_offset, next_offset)
-        )
+        self._write_state(State(self._origin, self._growth.size, self._growth.root.hex(), last_offset, next_offset))
         self._remove_narrow(before)
 
     def publish(self, checkpoint: str) -> None:
@@ -145,6 +143,6 @@ class Store:
 
     def _changed(self, found: str) -> Stopped:
         return Stopped(
-            f"{self._directory.path} was changed: {found}; `gebus ledger verify` says where. Put back what was there, or "
-            "move the directory away: the ledger is then made anew from its topic, and must come to the same checkpoint"
+            f"{self._directory.path} was changed: {found}; `gebus ledger verify` says where. Put back what was there, "
+            "or move the directory away: the ledger is made anew from its topic, and must come to the same checkpoint"
         )

@@ -1,8 +1,8 @@
 """The tree as files: the layout of C2SP tlog-tiles, 256 hashes a tile, 256 leaves a bundle.
 
-    tile/<level>/<n>            the heads of 256 whole subtrees of 256 ** level leaves each
-    tile/<level>/<n>.p/<width>  the last one, as long as it is not full
-    tile/entries/<n>            the leaves themselves, each behind its length
+tile/<level>/<n>            the heads of 256 whole subtrees of 256 ** level leaves each
+tile/<level>/<n>.p/<width>  the last one, as long as it is not full
+tile/entries/<n>            the leaves themselves, each behind its length
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ def pack(leaves: Sequence[bytes]) -> bytes:
 
 def unpack(bundle: bytes, where: str) -> list[bytes]:
     """The leaves of a bundle; Stopped, which names `where`, if it was cut."""
-    leaves, at = [], 0
+    leaves: list[bytes] = []
+    at = 0
     while at < len(bundle):
         end = at + 2 + int.from_bytes(bundle[at : at + 2], "big")
         if at + 2 > len(bundle) or end > len(bundle):
@@ -87,6 +88,10 @@ class TiledTree:
         self._tiles: OrderedDict[tuple[int, int], bytes] = OrderedDict()
         self._bundle: tuple[int, list[bytes]] = (-1, [])
         self.head: Head = head_from(self.subtree)
+
+    def again(self) -> TiledTree:
+        """The same tree for another thread: what one keeps in memory is not for two."""
+        return TiledTree(self._read, self.size, self._where)
 
     @property
     def root(self) -> bytes:

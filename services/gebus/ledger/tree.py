@@ -97,24 +97,29 @@ def consistency_path(old: int, new: int, head: Head) -> list[bytes]:
 
 
 def require_growth(old: int, old_root: bytes, new: int, new_root: bytes, path: Sequence[bytes]) -> None:
-    """NotProven, which says how, unless the new tree begins with the old one (RFC 9162, 2.1.4.2)."""
+    """NotProven, which says how, unless the new tree begins with the old one."""
     if new < old:
         raise NotProven(f"rolled back: the tree had {old} leaves, and now has {new}")
     if old == new and old_root != new_root:
         raise NotProven(f"forked: two trees of {old} leaves have other roots, {old_root.hex()} and {new_root.hex()}")
+    if old == 0 and old_root != EMPTY_ROOT:
+        raise NotProven(f"forked: the empty tree's root was {old_root.hex()}")
     if old in (0, new):
         if path:
             raise NotProven(f"a path of {len(path)} hashes from a tree of {old} to one of {new}, which takes none")
-        if old == 0 and old_root != EMPTY_ROOT:
-            raise NotProven(f"forked: the empty tree's root was {old_root.hex()}")
-        return
+    elif _both_roots(old, new, old_root, path) != (old_root, new_root):
+        raise NotProven(f"forked: the tree of {new} leaves does not begin with the tree of {old} that was seen before")
+
+
+def _both_roots(old: int, new: int, old_root: bytes, path: Sequence[bytes]) -> tuple[bytes, bytes]:
+    """The roots of both trees that the path leads to (RFC 9162, 2.1.4.2)."""
     # Where the old tree is a whole subtree of the new one, its own root begins the path.
     steps = list(path) if old & (old - 1) else [old_root, *path]
+    if not steps:
+        raise NotProven(f"no path from a tree of {old} to one of {new}")
     first, last = old - 1, new - 1
     while first & 1:
         first, last = first >> 1, last >> 1
-    if not steps:
-        raise NotProven(f"no path from a tree of {old} to one of {new}")
     before = after = steps[0]
     for step in steps[1:]:
         if last == 0:
@@ -126,8 +131,9 @@ def require_growth(old: int, old_root: bytes, new: int, new_root: bytes, path: S
         else:
             after = node_hash(after, step)
         first, last = first >> 1, last >> 1
-    if last or before != old_root or after != new_root:
-        raise NotProven(f"forked: the tree of {new} leaves does not begin with the tree of {old} that was seen before")
+    if last:
+        raise NotProven(f"a path of {len(path)} hashes is too short from a tree of {old} to one of {new}")
+    return before, after
 
 
 def _split(size: int) -> int:

@@ -1,4 +1,4 @@
-"""Verify offline that a record was delivered: one file, which needs Python 3.11 and `cryptography`, and nothing of gebus.
+"""Verify offline that a record was delivered: one file, which needs Python 3.11 and `cryptography` alone.
 
     python verify_evidence.py EVIDENCE --ledger KEY [--witness KEY]... [--record RECEIPT]
 
@@ -89,10 +89,12 @@ class VerifierKey:
         parts = text.strip().split("+", 2)
         material = _unbase64(parts[2], "a key") if len(parts) == 3 else b""
         if len(material) != 1 + _HASH_BYTES or material[0] not in (LEDGER_KEY, WITNESS_KEY):
-            raise NotProven(f"{text.strip()[:60]!r} is no key: allowed is name+id+base64 of an Ed25519 key, type 1 or 4")
+            raise NotProven(f"{text.strip()[:60]!r} is no key; allowed: name+id+base64 of an Ed25519 key, type 1 or 4")
         key = cls(parts[0], material[0], material[1:])
         if not key.name or re.search(r"\s", key.name) or parts[1] != key.id.hex():
-            raise NotProven(f"the key {text.strip()[:60]!r} has the id {key.id.hex()}, not {parts[1]!r}: it was changed")
+            raise NotProven(
+                f"the key {text.strip()[:60]!r} has the id {key.id.hex()}, not {parts[1]!r}: it was changed"
+            )
         return key
 
     @property
@@ -166,15 +168,14 @@ def open_note(text: str, keys: Sequence[VerifierKey]) -> tuple[str, list[Signatu
     if len(marks) > _MOST_SIGNATURES:
         raise NotProven(f"{len(marks)} signatures; allowed: {_MOST_SIGNATURES}")
     body += "\n"
-    found = []
+    found: list[Signature] = []
     for mark in marks:
         name, _, content = mark.removeprefix(_DASH).partition(" ")
         signed = _unbase64(content, "a signature")
         if not mark.startswith(_DASH) or not name or len(signed) < 5:
             raise NotProven(f"no signed note: {mark[:40]!r} is no signature")
-        for key in keys:
-            if (key.name, key.id) == (name, signed[:4]):
-                found.append(_checked(key, body, signed[4:]))
+        known = (key for key in keys if (key.name, key.id) == (name, signed[:4]))
+        found += [_checked(key, body, signed[4:]) for key in known]
     return body, found
 
 
@@ -186,7 +187,9 @@ def _checked(key: VerifierKey, body: str, signed: bytes) -> Signature:
     try:
         Ed25519PublicKey.from_public_bytes(key.public).verify(signed, message)
     except (InvalidSignature, ValueError):
-        raise NotProven(f"the signature of {key.name}+{key.id.hex()} does not hold: the checkpoint was changed") from None
+        raise NotProven(
+            f"the signature of {key.name}+{key.id.hex()} does not hold: the checkpoint was changed"
+        ) from None
     return Signature(key, time)
 
 
@@ -319,9 +322,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _report(evidence: Any, options: argparse.Namespace) -> int:
     claimed = evidence.get("keys") if isinstance(evidence, dict) else None
     own = claimed.get("ledger") if isinstance(claimed, dict) else None
-    if options.ledger is None and not isinstance(own, str):
+    named = options.ledger or own
+    if not isinstance(named, str):
         raise NotProven("it names no ledger's key, and none was given with --ledger")
-    ledger = VerifierKey.parse(options.ledger or own)
+    ledger = VerifierKey.parse(named)
     proven = verify(evidence, ledger, [VerifierKey.parse(key) for key in options.witness])
     if options.record is not None and receipt_digest(load(options.record)) != proven.digest:
         raise NotProven(f"it is about another record than {options.record}")
@@ -335,7 +339,7 @@ def _report(evidence: Any, options: argparse.Namespace) -> int:
         act = f"saw it at {_when(one.time)}" if one.key.kind == WITNESS_KEY else "signed it"
         lines.append(f"  {one.key.name} {act}; key {one.key.fingerprint.hex()}")
     known = options.ledger is not None
-    lines.append("PROVEN" if known else "WHOLE, BUT NOT PROVEN: give the ledger's key, from whom you trust, by --ledger")
+    lines.append("PROVEN" if known else "WHOLE, BUT NOT PROVEN: give the ledger's key, from whom you trust: --ledger")
     sys.stdout.write("\n".join(lines) + "\n")
     return 0 if known else 3
 

@@ -1,0 +1,171 @@
+"""Receipts, which a consumer keeps of what it received, and evidence, which the ledger makes of them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gebus.ledger.index import Index, Place
+from gebus.ledger.leaves import Taken, origin_of
+from gebus.ledger.store import Store
+from gebus.ledger.tree import head_in, inclusion_path
+from gebus.ledger.verify_evidence import VerifierKey, read_head, record_digest, write_proof
+from gebus.model.errors import GebusError, NotFound, Stopped, Unavailable
+from gebus.model.leaf import Leaf
+
+_TAG_BYTES = 8
+_MOST_PLACES = 100_000
+_MOST_LOOKED = 64
+_KEYS = {"v": int, "bus": str, "feed": str, "entity": str, "at": int, "key": str, "value": str}
+
+
+def entity_tag(entity: str) -> bytes:
+    """What the ledger is asked by for an entity."""
+    return hashlib.sha256(b"\2" + entity.encode()).digest()[:_TAG_BYTES]
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A record as its consumer has it, and which bus delivered it when. It holds the record: keep it like one."""
+
+    bus: str
+    feed: str
+    entity: str
+    at: int
+    """When the log took it, in ms."""
+    key: bytes
+    value: bytes
+
+    def __repr__(self) -> str:
+        return f"Receipt({self.feed!r}, at={self.at})"
+
+    @property
+    def digest(self) -> bytes:
+        return record_digest(self.key, self.value)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "v": 1, "bus": self.bus, "feed": self.feed, "entity": self.entity, "at": self.at,
+            "key": base64.b64encode(self.key).decode(), "value": base64.b64encode(self.value).decode(),
+        }  # fmt: skip
+
+    @classmethod
+    def parse(cls, text: str, where: str) -> Receipt:
+        """The receipt in a text; Stopped, which names `where`, for anything else."""
+        try:
+            fields = json.loads(text)
+            if not isinstance(fields, dict) or any(type(fields.get(name)) is not kind for name, kind in _KEYS.items()):
+                raise ValueError(f"its keys are {', '.join(_KEYS)}")
+            if fields["v"] != 1:
+                raise ValueError(f"version {fields['v']}, where 1 is allowed")
+            key, value = (base64.b64decode(fields[name], validate=True) for name in ("key", "value"))
+        except (ValueError, RecursionError) as error:
+            raise Stopped(
+                f"{where} is no receipt: {error}; `gebus consume FEED --as PARTY --receipts FILE` writes them"
+            ) from None
+        return cls(fields["bus"], fields["feed"], fields["entity"], fields["at"], key, value)
+
+
+class NotYet(GebusError):
+    """A record is in the topic, and not under a signed checkpoint yet; a second later it is."""
+
+    retriable = True
+
+
+class Prover:
+    """Makes evidence from the tree, the index and the topic."""
+
+    def __init__(
+        self, store: Store, key: VerifierKey, witnesses: Sequence[VerifierKey], fetch: Callable[[int], Taken]
+    ) -> None:
+        """`fetch` gives the message of the topic at an offset."""
+        self._store, self._key, self._witnesses, self._fetch = store, key, tuple(witnesses), fetch
+
+    def prove(self, index: Index, receipt: dict[str, Any]) -> dict[str, Any]:
+        """The evidence for what a receipt says without its record: bus, feed, tag, digest and time.
+
+        NotFound where nothing of the kind was delivered, NotYet where no checkpoint covers it yet.
+        """
+        bus, feed, tag, digest, at = _asked(receipt)
+        if origin_of(bus) != self._key.name:
+            raise NotFound(
+                f"the receipt is of the bus {bus}, and this ledger is {self._key.name}: another bus's; ask the "
+                "ledger of the bus that delivered the record"
+            )
+        for place in self._nearest(index.places(tag, feed, most=_MOST_PLACES), at):
+            taken = self._fetch(place.offset)
+            digests = [one for _, one in taken.message]
+            if digest in digests:
+                return self._evidence(feed, place.number, taken, digests, digests.index(digest))
+        known = index.size
+        if known < self._store.size:
+            raise NotYet(f"the index knows {known} of {self._store.size} leaves, and nothing of this record: ask again")
+        raise NotFound(
+            f"no such delivery in feed {feed}: no leaf of the ledger has this record. It was changed since, or "
+            "delivered less than a moment ago, or by no lane of this bus"
+        )
+
+    def _nearest(self, places: Sequence[Place], at: int) -> Iterator[Place]:
+        """Those whose time is nearest first."""
+        middle = bisect_left(places, at, key=lambda place: self._time(place.number))
+        order = sorted(range(len(places)), key=lambda number: abs(number - middle))
+        return (places[number] for number in order[:_MOST_LOOKED])
+
+    def _time(self, number: int) -> int:
+        return Leaf.decode(self._store.tree().leaf(number), f"leaf {number}").at
+
+    def _evidence(self, feed: str, number: int, taken: Taken, digests: list[bytes], index: int) -> dict[str, Any]:
+        checkpoint = self._store.checkpoint
+        size = read_head(checkpoint)[1] if checkpoint else 0
+        if checkpoint is None or number >= size:
+            raise NotYet(f"leaf {number} is not under the checkpoint of {size} leaves yet: ask again in a second")
+        batch = inclusion_path(index, len(digests), head_in(digests))
+        proof = write_proof(number, inclusion_path(number, size, self._store.tree(size).head), checkpoint)
+        return {
+            "v": 1,
+            "feed": feed,
+            "record": {
+                "digest": digests[index].hex(),
+                "index": index,
+                "path": [base64.b64encode(step).decode() for step in batch],
+            },
+            "leaf": taken.message.content.decode(),
+            "proof": proof,
+            "keys": {
+                "ledger": str(self._key),
+                "witnesses": [str(key) for key in self._witnesses],
+                "fingerprints": {str(key): key.fingerprint.hex() for key in (self._key, *self._witnesses)},
+            },
+        }
+
+
+def question(receipt: Receipt) -> dict[str, Any]:
+    """What the ledger is asked: it learns the record's digest and tag, not the record."""
+    return {
+        "bus": receipt.bus, "feed": receipt.feed, "at": receipt.at,
+        "tag": entity_tag(receipt.entity).hex(), "digest": receipt.digest.hex(),
+    }  # fmt: skip
+
+
+def _asked(fields: dict[str, Any]) -> tuple[str, str, bytes, bytes, int]:
+    try:
+        tag, digest = bytes.fromhex(fields["tag"]), bytes.fromhex(fields["digest"])
+        bus, feed, at = fields["bus"], fields["feed"], fields["at"]
+        good = isinstance(bus, str) and isinstance(feed, str) and type(at) is int
+        if not good or len(tag) != _TAG_BYTES or len(digest) != hashlib.sha256().digest_size:
+            raise ValueError("wrong types or lengths")
+    except (KeyError, TypeError, ValueError):
+        raise Stopped("asked is bus, feed, at, and tag and digest in hex; `gebus ledger prove` asks so") from None
+    return bus, feed, tag, digest, at
+
+
+def unreachable(url: str, error: Exception) -> Unavailable:
+    """The error of a ledger that does not answer."""
+    return Unavailable(
+        f"no ledger answers at {url}: {error}; `gebus run ledger` runs it, --ledger names another address"
+    )
