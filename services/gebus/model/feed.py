@@ -51,17 +51,18 @@ class PartialMask(Model):
 
 
 class GeneraliseMask(Model):
-    """Exactly one of: division, date, instant, band."""
+    """Exactly one of: division, date, instant, band, grid (arc minutes)."""
 
-    division: Literal["province", "city", "county"] | None = None
+    division: Literal["province", "city", "county", "street", "parent"] | None = None
     date: Literal["month", "year"] | None = None
     instant: Literal["day", "month", "year"] | None = None
     band: Annotated[int, Field(ge=2)] | None = None
+    grid: Annotated[int, Field(ge=1, le=600)] | None = None
 
     @model_validator(mode="after")
     def _one(self) -> GeneraliseMask:
-        if sum(part is not None for part in (self.division, self.date, self.instant, self.band)) != 1:
-            raise ValueError("generalise takes exactly one of division, date, instant, band")
+        if sum(part is not None for part in (self.division, self.date, self.instant, self.band, self.grid)) != 1:
+            raise ValueError("generalise takes exactly one of division, date, instant, band, grid")
         return self
 
 
@@ -183,6 +184,7 @@ class Case(Model):
     """Given these records, the feed holds exactly those, in order. The format is explained by `gebus test --help`."""
 
     name: Annotated[str, Field(min_length=1)]
+    mode: Literal["normal", "emergency"] = "normal"
     given: tuple[Mapping[str, Any], ...]
     expect: tuple[Mapping[str, Any], ...]
 
@@ -211,7 +213,9 @@ class Feed(Model):
     nothing. Not promised: a retraction after the feed's topic has let go of the record; one that comes under another
     key of its contract than what it retracts, for it lies in another slice. `gebus explain` names such a contract.
     """
-    mode: Literal["any"]
+    mode: Literal["any", "normal", "emergency"]
+    """When its records flow: always; outside every emergency alone; or within one alone, by the record's region and the
+    log's time. What they show within one is decided by the policy's lines for an emergency."""
     cases: Annotated[tuple[Case, ...], Field(min_length=1)]
 
     @model_validator(mode="after")

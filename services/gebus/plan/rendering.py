@@ -42,13 +42,10 @@ def render(explanation: dict[str, Any]) -> str:
         *(f"  {line}" for line in _corrections(explanation)),
         "",
         "Fields, after the envelope's eight, which pass",
-        *_table(
-            [field["name"], field["of"], field["outcome"], field["reason"]]
-            for field in explanation["fields"]
-            if field["name"] != field["of"]
-        ),
+        *_table(row for field in explanation["fields"] if field["name"] != field["of"] for row in _rows(field)),
+        *([f"  tokens: {explanation['tokens']}"] if explanation["tokens"] else []),
         "",
-        "Policy",
+        f"Policy {explanation['policy_version']}",
         *(f"  {line['code']}: {line['source']}{_since(line['since'])}" for line in explanation["policy_lines"]),
     ]
     return "\n".join(lines) + "\n"
@@ -117,6 +114,13 @@ def _corrections(explanation: dict[str, Any]) -> list[str]:
             for one in corrections["not_heard"]
         ),
     ]
+
+
+def _rows(field: dict[str, Any]) -> Iterator[list[str]]:
+    """A field as it is, and a row below where an emergency changes that."""
+    yield [field["name"], field["of"], field["outcome"], field["reason"]]
+    if field["emergency"] is not None:
+        yield ["", "in an emergency", field["emergency"]["outcome"], field["emergency"]["reason"]]
 
 
 def _table(rows: Iterable[list[str]]) -> Iterator[str]:

@@ -159,6 +159,11 @@ class Topology:
         self.kernel.refuse_schema(name, schema_id, reason)
         self._schemas.append(lambda kernel: kernel.refuse_schema(name, schema_id, reason))
 
+    def set_modes(self, modes: Sequence[tuple[str, str, int, int]]) -> None:
+        """The emergencies that are known: id, beginning of the divisions, since, until; between transactions."""
+        self.kernel.set_modes(modes)
+        self._schemas.append(lambda kernel: kernel.set_modes(modes))
+
     def publish(
         self, record: Mapping[str, Any], party: str, at_ms: int | None = None, to: str | None = None
     ) -> FakeMessage:

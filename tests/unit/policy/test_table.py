@@ -67,7 +67,7 @@ def test_the_day_chooses_the_line() -> None:
         ({"identifies": "maybe"}, "identifies is 'maybe'; allowed: direct, quasi, none, any"),
         ({"outcome": "hide"}, "outcome is 'hide'; allowed: pass, mask, token, generalise, drop"),
         ({"source": " "}, "has no source; name the law or standard that it follows"),
-        ({"extra": 1}, "allowed: exactly identifies, level, outcome, source, tier"),
+        ({"extra": 1}, "allowed: exactly identifies, level, mode, outcome, purpose, source, tier"),
     ],
 )
 def test_a_broken_line_is_refused(changes: dict[str, Any], message: str) -> None:
