@@ -9,7 +9,23 @@ import typer
 
 from gebus.model.errors import GebusError
 
-_GROUPS = ("stack", "catalogue", "plan", "lanes", "state", "replay", "processors", "edge", "identifier", "demo")
+_GROUPS = (
+    "stack",
+    "catalogue",
+    "plan",
+    "lanes",
+    "state",
+    "usage",
+    "replay",
+    "processors",
+    "ledger",
+    "edge",
+    "identifier",
+    "grant",
+    "mode",
+    "person",
+    "demo",
+)
 
 
 def build() -> typer.Typer:

@@ -1,74 +1,24 @@
-"""Receipts, which a consumer keeps of what it received, and evidence, which the ledger makes of them."""
+"""Evidence: what the ledger makes of a receipt, so that anyone can verify the delivery without it."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from gebus.ledger.index import Index, Place
 from gebus.ledger.leaves import Taken, origin_of
 from gebus.ledger.store import Store
 from gebus.ledger.tree import head_in, inclusion_path
-from gebus.ledger.verify_evidence import VerifierKey, read_head, record_digest, write_proof
-from gebus.model.errors import GebusError, NotFound, Stopped, Unavailable
+from gebus.ledger.verify_evidence import VerifierKey, read_head, write_proof
+from gebus.model.errors import GebusError, NotFound, Stopped
 from gebus.model.leaf import Leaf
+from gebus.model.receipt import TAG_BYTES, Receipt, entity_tag
 
-_TAG_BYTES = 8
 _MOST_PLACES = 100_000
 _MOST_LOOKED = 64
-_KEYS = {"v": int, "bus": str, "feed": str, "entity": str, "at": int, "key": str, "value": str}
-
-
-def entity_tag(entity: str) -> bytes:
-    """What the ledger is asked by for an entity."""
-    return hashlib.sha256(b"\2" + entity.encode()).digest()[:_TAG_BYTES]
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """A record as its consumer has it, and which bus delivered it when. It holds the record: keep it like one."""
-
-    bus: str
-    feed: str
-    entity: str
-    at: int
-    """When the log took it, in ms."""
-    key: bytes
-    value: bytes
-
-    def __repr__(self) -> str:
-        return f"Receipt({self.feed!r}, at={self.at})"
-
-    @property
-    def digest(self) -> bytes:
-        return record_digest(self.key, self.value)
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "v": 1, "bus": self.bus, "feed": self.feed, "entity": self.entity, "at": self.at,
-            "key": base64.b64encode(self.key).decode(), "value": base64.b64encode(self.value).decode(),
-        }  # fmt: skip
-
-    @classmethod
-    def parse(cls, text: str, where: str) -> Receipt:
-        """The receipt in a text; Stopped, which names `where`, for anything else."""
-        try:
-            fields = json.loads(text)
-            if not isinstance(fields, dict) or any(type(fields.get(name)) is not kind for name, kind in _KEYS.items()):
-                raise ValueError(f"its keys are {', '.join(_KEYS)}")
-            if fields["v"] != 1:
-                raise ValueError(f"version {fields['v']}, where 1 is allowed")
-            key, value = (base64.b64decode(fields[name], validate=True) for name in ("key", "value"))
-        except (ValueError, RecursionError) as error:
-            raise Stopped(
-                f"{where} is no receipt: {error}; `gebus consume FEED --as PARTY --receipts FILE` writes them"
-            ) from None
-        return cls(fields["bus"], fields["feed"], fields["entity"], fields["at"], key, value)
 
 
 class NotYet(GebusError):
@@ -157,15 +107,8 @@ def _asked(fields: dict[str, Any]) -> tuple[str, str, bytes, bytes, int]:
         tag, digest = bytes.fromhex(fields["tag"]), bytes.fromhex(fields["digest"])
         bus, feed, at = fields["bus"], fields["feed"], fields["at"]
         good = isinstance(bus, str) and isinstance(feed, str) and type(at) is int
-        if not good or len(tag) != _TAG_BYTES or len(digest) != hashlib.sha256().digest_size:
+        if not good or len(tag) != TAG_BYTES or len(digest) != hashlib.sha256().digest_size:
             raise ValueError("wrong types or lengths")
     except (KeyError, TypeError, ValueError):
         raise Stopped("asked is bus, feed, at, and tag and digest in hex; `gebus ledger prove` asks so") from None
     return bus, feed, tag, digest, at
-
-
-def unreachable(url: str, error: Exception) -> Unavailable:
-    """The error of a ledger that does not answer."""
-    return Unavailable(
-        f"no ledger answers at {url}: {error}; `gebus run ledger` runs it, --ledger names another address"
-    )

@@ -10,7 +10,7 @@ from kafka import TopicPartition
 from kafka.errors import KafkaError, OffsetOutOfRangeError
 
 from gebus.kafka import Connection
-from gebus.kafka.edge import close_producer, open_consumer, open_producer
+from gebus.kafka.edge import close_producer, cluster_of, open_consumer, open_producer
 from gebus.kafka.errors import in_our_words, told
 from gebus.model.errors import Denied, Stopped
 from gebus.model.leaf import CHECKPOINT_TOPIC, LEAF_TOPIC, Message
@@ -74,9 +74,13 @@ class LeafReader:
             for record in batches.get(self._place, ())
         ]
 
+    def seek(self, offset: int) -> None:
+        """Go on from there."""
+        self._consumer.seek(self._place, offset)
+
     def one(self, offset: int) -> Taken:
         """The message at an offset."""
-        self._consumer.seek(self._place, offset)
+        self.seek(offset)
         for _ in range(_POLLS):
             for taken in self.poll(0.2)[:1]:
                 if taken.offset == offset:
@@ -142,7 +146,7 @@ def bus_of(connection: Connection) -> str:
     try:
         with told(connection, "asking for the cluster's id"):
             consumer.topics()
-        return str(consumer._cluster.cluster_id)  # kafka-python has no other way to it for who may describe nothing
+        return cluster_of(consumer)
     finally:
         consumer.close(timeout_ms=1000)
 

@@ -17,7 +17,7 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -293,8 +293,18 @@ def load(path: Path) -> Any:
         raise NotProven(f"{path} cannot be read as JSON: {error}") from None
 
 
+def receipt_digests(path: Path) -> Iterator[bytes]:
+    """The digests of the records in a file of receipts, one a line, which `gebus consume --receipts` wrote."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            while line := file.readline(LARGEST * 3):
+                yield receipt_digest(json.loads(line))
+    except (OSError, ValueError, RecursionError) as error:
+        raise NotProven(f"{path} cannot be read as receipts: {error}") from None
+
+
 def receipt_digest(receipt: Any) -> bytes:
-    """The digest of the record in a receipt, which `gebus consume --receipts` wrote."""
+    """The digest of the record in a receipt."""
     try:
         key, value = receipt["key"], receipt["value"]
     except (TypeError, KeyError):
@@ -327,10 +337,10 @@ def _report(evidence: Any, options: argparse.Namespace) -> int:
         raise NotProven("it names no ledger's key, and none was given with --ledger")
     ledger = VerifierKey.parse(named)
     proven = verify(evidence, ledger, [VerifierKey.parse(key) for key in options.witness])
-    if options.record is not None and receipt_digest(load(options.record)) != proven.digest:
-        raise NotProven(f"it is about another record than {options.record}")
+    if options.record is not None and not any(digest == proven.digest for digest in receipt_digests(options.record)):
+        raise NotProven(f"it is about none of the records in {options.record}")
     lines = [
-        f"record {proven.digest.hex()}" + ("" if options.record is None else f", which is {options.record}"),
+        f"record {proven.digest.hex()}" + ("" if options.record is None else f", which is in {options.record}"),
         *(f"  {name} {proven.leaf.get(name)}" for name in ("feed", "grant", "policy", "mode", "slice", "count")),
         f"  delivered {_when(proven.leaf.get('at', 0) / 1000)}",
         f"leaf {proven.index} of {proven.checkpoint.size} in the ledger {proven.checkpoint.origin}",
