@@ -12,9 +12,10 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from gebus import plan
+from gebus import plan, usage
 from gebus.catalogue import Places, load
 from gebus.cli._options import CatalogueOption
+from gebus.cli._paper import PaperGrants
 from gebus.kafka import Connection, stack_home
 from gebus.kafka.admin import Admin
 from gebus.kafka.registry import Registry
@@ -75,18 +76,20 @@ def apply_command(
     """
     try:
         catalogue = _checked(root)
-        wanted = desired(catalogue, plan.lanes(catalogue))
         connection = Connection.load(_ADMIN)
         secrets = Secrets(stack_home() / "secrets")
         with Admin(connection) as admin, Registry(connection) as registry:
+            papers = PaperGrants(connection, admin, catalogue)
+            wanted = desired(catalogue, plan.lanes(catalogue), papers.granted)
             there = observe(admin, registry, secrets, [schema.subject for schema in wanted.schemas])
             changes = compare(wanted, there, root)
-            made = (*changes.additions, *changes.removals) if allow_removal else changes.additions
+            made = (*changes.additions, *(changes.removals if allow_removal else ()), *papers.changes)
             kept = () if allow_removal else changes.removals
             if not as_json:
                 _print_changes(made, kept)
             if not dry_run:
                 apply(made, admin, registry, secrets)
+                papers.record()
             _print_end(made, kept, dry_run=dry_run, as_json=as_json)
     except ContractError as error:
         _print_findings(error.findings, root, as_json=as_json)
@@ -95,7 +98,8 @@ def apply_command(
 
 def _checked(root: Path) -> Catalogue:
     catalogue = load(root)
-    findings = plan.check(catalogue, Places(root))
+    places = Places(root)
+    findings = [*plan.check(catalogue, places), *usage.check(catalogue, places)]
     if findings:
         raise ContractError(findings)
     return catalogue
