@@ -13,6 +13,7 @@ _GROUPS = (
     "stack",
     "catalogue",
     "plan",
+    "policy",
     "lanes",
     "state",
     "usage",
