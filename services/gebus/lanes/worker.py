@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gebus.lanes.backoff import Backoff
 from gebus.lanes.budget import Budget
+from gebus.lanes.control import Control
 from gebus.lanes.crash import CrashPoint
 from gebus.lanes.kernels import Kernels
 from gebus.lanes.meter import Meter
@@ -44,10 +45,11 @@ class Worker:
         settings: LaneSettings,
         crash: CrashPoint,
         directory: Path,
+        control: Control,
     ) -> None:
         self._lanes, self._kernels, self._clients, self._schemas = lanes, kernels, clients, schemas
         self._meter, self._slot, self._clock = meter, slot, clock
-        self._settings, self._crash, self._directory = settings, crash, directory
+        self._settings, self._crash, self._directory, self._control = settings, crash, directory, control
         self._budget = Budget(settings.state_bytes, clock)
         self._backoff = Backoff(settings.session_backoff, settings.session_backoff_ceiling)
 
@@ -90,6 +92,7 @@ class Worker:
             crash=self._crash,
             directory=self._directory,
             budget=self._budget,
+            control=self._control,
         )
 
     def _pause(self, error: GebusError, wait: Callable[[float], object]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -12,8 +12,10 @@ from gebus.lanes.settings import GROUP, PRINCIPAL, STATE_PREFIX, state_topic
 from gebus.model.base import milliseconds
 from gebus.model.catalogue import Catalogue
 from gebus.model.event import AvroType
+from gebus.model.feed import Feed
 from gebus.model.leaf import CHECKPOINT_TOPIC, LEAF_TOPIC, LEDGER_PRINCIPAL, USAGE_PRINCIPAL
 from gebus.plan import REKEY_PREFIX, LanePlan
+from gebus.provision.control import control_rights, control_topics
 
 FEED_PREFIX, DEAD_PREFIX = "feed.", "dead."
 _READ: tuple[Operation, ...] = ("read", "describe")
@@ -48,11 +50,11 @@ class Desired:
     places: Mapping[str, Place]
 
 
-def desired(catalogue: Catalogue, lanes: Sequence[LanePlan]) -> Desired:
-    """What `catalogue` asks for, its feeds planned as `lanes`.
+def desired(catalogue: Catalogue, lanes: Sequence[LanePlan], granted: Collection[str] | None = None) -> Desired:
+    """What `catalogue` asks for, its feeds planned as `lanes`; `granted` are those with a live grant, None: all.
 
-    Promised: each publisher may write its own topics alone, each consumer read its own feeds alone, each owner read
-    the dead letters of its contracts, each processor's party its state; workers read sources and write the rest,
+    Promised: each publisher may write its own topics alone, each consumer read its own granted feeds alone, each owner
+    read the dead letters of its contracts, each processor's party its state; workers read sources and write the rest,
     ledger and usage read what workers write for them, and nobody else has any right.
     """
     topics: dict[str, Topic] = {}
@@ -62,6 +64,7 @@ def desired(catalogue: Catalogue, lanes: Sequence[LanePlan]) -> Desired:
         *_lane_topics(catalogue, lanes),
         *_processor_topics(catalogue),
         *_ledger_topics(),
+        *((topic, (".", ())) for topic in control_topics()),
     ):
         topics[topic.name] = topic
         places[topic.name] = place
@@ -69,7 +72,9 @@ def desired(catalogue: Catalogue, lanes: Sequence[LanePlan]) -> Desired:
         topics=topics,
         schemas=(*_event_schemas(catalogue), *_feed_schemas(catalogue, lanes)),
         principals=frozenset(catalogue.parties) | {PRINCIPAL, LEDGER_PRINCIPAL, USAGE_PRINCIPAL},
-        acls=frozenset((*_party_rights(catalogue), *_worker_rights(catalogue), *_leaf_rights())),
+        acls=frozenset(
+            (*_party_rights(catalogue, granted), *_worker_rights(catalogue), *_leaf_rights(), *control_rights())
+        ),
         places=places,
     )
 
@@ -153,17 +158,23 @@ def _feed_schemas(catalogue: Catalogue, lanes: Sequence[LanePlan]) -> Iterator[S
             yield Schema(f"{feed.topic}-value", feed.output_schema, level, select, (feed.name,))
 
 
-def _party_rights(catalogue: Catalogue) -> Iterator[Acl]:
+def _party_rights(catalogue: Catalogue, granted: Collection[str] | None) -> Iterator[Acl]:
     for contract in catalogue.topics.values():
         for party in contract.publishers:
             yield from (Acl(party, "topic", "literal", contract.kafka_topic(party), right) for right in _WRITE)
         yield from _reader(contract.owner, contract.dead_letter_topic)
     for feed in catalogue.feeds.values():
-        yield from _reader(feed.consumer, feed.kafka_topic)
+        if granted is None or feed.id in granted:
+            yield from feed_rights(feed)
     for processor in catalogue.processors.values():
         yield from (
             Acl(processor.party, "topic", "literal", processor.state_topic, right) for right in (*_READ, "write")
         )
+
+
+def feed_rights(feed: Feed) -> Iterator[Acl]:
+    """What a live grant gives its consumer."""
+    yield from _reader(feed.consumer, feed.kafka_topic)
 
 
 def _reader(party: str, topic: str) -> Iterator[Acl]:

@@ -46,7 +46,7 @@ def with_feed(plan: LanePlan, policy: str = "0123456789abcdef") -> LanePlan:
     feed = FeedPlan(
         name="cdc/masks", topic="feed.cdc.masks", consumer="cdc", purpose="tracing", tier=1, partitions=1,
         retention=timedelta(days=1), grant=grant, grant_expires_ms=1, source=0, relation=None, steps=(),
-        follow_ms=None, select="out", fields=(), output_schema=OUTPUT,
+        follow_ms=None, select="out", fields=(), output_schema=OUTPUT, mode="any", tokens=None,
     )  # fmt: skip
     return replace(plan, feeds=(feed,), policy=policy)
 
@@ -86,6 +86,24 @@ class FakeKernels:
         return self.made[-1]
 
 
+@dataclass
+class FakeControl:
+    """Everything is granted, and changes are said as often as a test wants."""
+
+    changes: int = 0
+    told: list[FakeKernel] = field(default_factory=list)
+    open_when_told: list[int] = field(default_factory=list)
+    """How many records were delivered and not committed, each time."""
+
+    def changed(self) -> bool:
+        self.changes -= 1
+        return self.changes >= 0
+
+    def tell(self, kernel: Any, leaves: object) -> None:
+        self.told.append(kernel)
+        self.open_when_told.append(sum(map(len, kernel.fresh.values())))
+
+
 class Bench:
     """A worker on a fake log, run for as long as a test says."""
 
@@ -101,13 +119,14 @@ class Bench:
         self.kernels = FakeKernels(self.schemas, ordered=ordered)
         self.meter = Meter(FakeKernel.LATENCY_BOUNDS_MS)
         self.environment: dict[str, str] = {}
+        self.control = FakeControl()
 
     def worker(self, slot: int = 0, clients: FakeClients | None = None) -> Worker:
         crash = CrashPoint(self.environment, _crash)
         return Worker(
             self.lanes, self.kernels, clients or self.clients, self.schemas, self.meter,
             slot=slot, clock=self.clock, settings=self.settings, crash=crash,
-            directory=self.directory,
+            directory=self.directory, control=self.control,
         )  # fmt: skip
 
     def publish(self, *texts: str, place: Place = PLACES[0]) -> None:
