@@ -20,9 +20,12 @@ def described(connection: Connection, groups: list[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if not groups:
         return found
-    for group, answer in open_asker(connection).describe_consumer_groups(groups).items():
+    asker = open_asker(connection)  # its answers come only as long as it is held
+    for group, answer in asker.describe_consumer_groups(groups).items():
         try:
             found[group] = answer.result(_SECONDS)
+        except TimeoutError:
+            raise Unavailable(f"group {group} was not described within {_SECONDS:g} s; try again") from None
         except KafkaException as error:
             if error.args[0].name() != "GROUP_ID_NOT_FOUND":
                 raise Unavailable(f"group {group} cannot be described: {error.args[0].str()}; try again") from error
@@ -31,8 +34,9 @@ def described(connection: Connection, groups: list[str]) -> dict[str, Any]:
 
 def reading(connection: Connection) -> Mapping[str, frozenset[str]]:
     """The topics that the members of each group have been given, by group."""
+    asker = open_asker(connection)
     try:
-        listed = open_asker(connection).list_consumer_groups().result(_SECONDS)
+        listed = asker.list_consumer_groups().result(_SECONDS)
     except KafkaException as error:
         raise Unavailable(f"the groups cannot be listed: {error.args[0].str()}; try again") from error
     names = [group.group_id for group in listed.valid]
