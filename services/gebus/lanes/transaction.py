@@ -14,7 +14,8 @@
 | 2 produce, 3 leaves, 4 state | a new producer of the slot aborts it, or the broker after 15 s; the session ends; \
 the next restores the committed state and redoes the batch |
 | 5 offsets refused: the group gave the slices away | as for 2; their new owner redoes the batch |
-| 6 commit refused | as for 2 |
+| 6 commit refused | as for 2; so too where a topic must not be written, that of the leaves or any other: nothing is \
+delivered, and as soon as it may be written, all is |
 | 5, 6 without an answer: the outcome is unknown | the session ends; the next waits until the broker has decided, then \
 reads state and offsets, which agree either way |
 | 7 forget: the worker dies before it | all is committed; the next owner goes on after it |
@@ -27,7 +28,8 @@ open.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
@@ -39,7 +41,17 @@ from gebus.lanes.leaves import Leaves
 from gebus.lanes.ports import Clock, Producer
 from gebus.lanes.settings import LaneSettings, state_topic
 from gebus.lanes.snapshots import Snapshots
+from gebus.model.errors import Denied
 from gebus.model.leaf import LEAF_TOPIC
+
+
+@contextmanager
+def _hoping() -> Iterator[None]:
+    """Whoever lost the right to write a topic tries again: it was there when the worker began, and comes back."""
+    try:
+        yield
+    except Denied as error:
+        raise SessionEnded(f"{error}; until then nothing is delivered, and nothing lost") from error
 
 
 class Transaction:
@@ -136,7 +148,7 @@ class Transaction:
         with told("adding the offsets to a transaction"):
             self._producer.send_offsets_to_transaction(list(positions), group_metadata, timeout)
         self._crash.reach("after_offsets", self._settle)
-        with told("committing a transaction"):
+        with _hoping(), told("committing a transaction"):
             self._producer.commit_transaction(timeout)
         self._crash.reach("after_commit")
         self._opened = None

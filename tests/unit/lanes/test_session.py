@@ -349,3 +349,21 @@ def test_a_worker_that_never_had_its_slot_takes_it_from_nobody(bench: Bench) -> 
     bench.clients.places = []
     bench.run()
     assert bench.clients.left == []
+
+
+def test_a_right_that_is_lost_is_waited_for(bench: Bench) -> None:
+    """A topic that must not be written for a while, the ledger's or another: nothing is delivered, and then all is."""
+    refusals = [3]
+
+    def refuse(step: str) -> Exception | None:
+        if step != "commit" or refusals[0] == 0:
+            return None
+        refusals[0] -= 1
+        return kafka_error(KafkaError.TOPIC_AUTHORIZATION_FAILED, txn_requires_abort=True)
+
+    bench.kafka.before = refuse
+    bench.publish("one", "two")
+    bench.run()
+    assert (refusals, bench.meter.sessions) == ([0], 3)
+    assert bench.delivered() == ["ONE", "TWO"]
+    assert sum(leaf.count for leaf in bench.leaves()) == 2
