@@ -52,8 +52,8 @@ def is_in_order(part: Iterable[bytes], whole: Iterable[bytes]) -> bool:
 
 @looks(60)
 @given(runs())
-def test_the_leaves_are_of_what_was_delivered(run: tuple[Catalogue, object, list[Sent | str]]) -> None:
-    catalogue, _, script = run
+def test_the_leaves_are_of_what_was_delivered(run: tuple[Catalogue, object, list[Sent | str], object]) -> None:
+    catalogue, _, script, _ = run
     topology = Topology(lanes(catalogue)[0])
     for schema_id in (FOREIGN_ID, REFUSED_ID):
         topology.refuse_schema(schema_id, "foreign_schema")

@@ -77,7 +77,7 @@ def scalar_type(avro: AvroType) -> Type | None:
 
 def delivered_type(field: EventField, avro: AvroType, mask: Mask | None) -> AvroType:
     """The type of a field as delivered; `avro` is its type at the source, complete in itself."""
-    if mask is None or mask.kind in ("date", "instant", "band"):
+    if mask is None or mask.kind in ("date", "instant", "band", "grid"):
         return avro
     if mask.kind == "null":
         return ["null", plain(avro)]

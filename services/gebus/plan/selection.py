@@ -10,9 +10,10 @@ from gebus.model.feed import Feed, Select, SelectedField
 from gebus.model.mask import mask_of
 from gebus.plan.origin import Origin
 from gebus.plan.refusal import KeyPath, Problem, Refusal
-from gebus.plan.schema import delivered_type, in_both_modes
+from gebus.plan.schema import delivered_type, in_both_modes, plain
 from gebus.plan.values import FieldPlan
 from gebus.policy import (
+    NULL,
     TOKEN_LIST,
     Outcome,
     Policy,
@@ -21,6 +22,7 @@ from gebus.policy import (
     TokenRule,
     decide,
     inapplicable,
+    tells_no_more,
     told_together,
 )
 
@@ -97,8 +99,12 @@ class Selection:
         avro = types[0] if given == [None, None] else in_both_modes(*given)
         if avro is None:
             # A record has one schema: what is a text for good cannot be a number for a while.
-            reason = f"{emergency.reason}, but it is of another type than {normal.words}: as in the normal mode"
-            emergency, avro = replace(normal, reason=reason), types[0]
+            reason = f"{emergency.reason}, but that is of another type than {normal.words}"
+            if tells_no_more(normal, emergency):
+                emergency, avro = replace(normal, reason=f"{reason}: as in the normal mode"), types[0]
+            else:
+                emergency = Outcome(NULL, emergency.decided_by, f"{reason}: nothing is told", emergency.line)
+                avro = in_both_modes(types[0], ["null", plain(types[0])])
         return FieldPlan(name, field, normal, emergency, avro, of, origin.path(source_name))
 
     def _outcomes(self, field: EventField, author: Mask | None) -> tuple[Outcome, Outcome]:

@@ -1,7 +1,7 @@
 """Classification x tier x purpose x mode -> what is left of a field, and why. Pure: the day is an argument."""
 
 from gebus.policy.combinations import COMBINATION_LIST, Combination, Shown, told_together
-from gebus.policy.decision import NULL, Outcome, combine, decide
+from gebus.policy.decision import NULL, Outcome, combine, decide, tells_no_more
 from gebus.policy.masks import describe, inapplicable
 from gebus.policy.table import POLICY_LIST, Line, Policy, PolicyMode
 from gebus.policy.tokens import TOKEN_LIST, TokenRule
@@ -22,5 +22,6 @@ __all__ = [
     "decide",
     "describe",
     "inapplicable",
+    "tells_no_more",
     "told_together",
 ]

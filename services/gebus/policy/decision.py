@@ -81,6 +81,11 @@ def combine(policy: Outcome, author: Mask) -> Outcome:
     return Outcome(NULL, "both", reason, policy.line)
 
 
+def tells_no_more(one: Outcome, other: Outcome) -> bool:
+    """Whether what `one` delivers can be computed from what `other` delivers, for every value."""
+    return other.mask is None or (one.mask is not None and leaves_no_more(one.mask, other.mask))
+
+
 def _by_policy(field: EventField, line: Line | None, tier: int, mode: PolicyMode) -> Outcome:
     case = f"level {field.level}, identifies {field.identifies}, tier {tier}"
     if mode != "normal":

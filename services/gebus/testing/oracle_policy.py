@@ -82,8 +82,9 @@ def views(
         return None
     shown = [mask for mask in both if mask != _GONE]
     if len({_as_text(mask, field.plain_type) for mask in shown}) > 1:
-        # One schema cannot hold both: as in the normal mode.
-        both[1] = both[0]
+        # One schema cannot hold both: as in the normal mode, if an emergency may show as much.
+        narrower = both[1] is None or (both[0] is not None and _follows(both[0], both[1]))
+        both[1] = both[0] if narrower else _CONSTANT
     normal, emergency = (_CONSTANT if mask == _GONE else mask for mask in both)
     return normal, emergency
 
