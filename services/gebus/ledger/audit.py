@@ -176,6 +176,9 @@ def _judge(told: Sequence[Difference], head: Checkpoint, files: _Heads, logged: 
             else "the checkpoint agrees with neither"
         )
     for one in told:
+        if one.kind == "added" and one.number + report.first >= head.size:
+            report.add("added", f"leaf {report.first + one.number} in the ledger's files", "no checkpoint knows it")
+            continue
         kind = mirrored.get(one.kind, one.kind)
         report.add(kind, f"leaf {report.first + one.number} {where}", who)
     if not told and not by_files and files.count >= head.size:

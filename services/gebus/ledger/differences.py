@@ -24,9 +24,10 @@ def differences(expected: Iterable[bytes], found: Iterable[bytes]) -> Iterator[D
     left, right = _Window(expected), _Window(found)
     while left.fill() or right.fill():
         right.fill()
-        if left.items == right.items:
-            left.drop(len(left.items))
-            right.drop(len(right.items))
+        if same := _beginning(left.items, right.items):
+            # So that the window begins with what differs, and shows as much as it can of what became of it.
+            left.drop(same)
+            right.drop(same)
             continue
         steps = SequenceMatcher(None, left.items, right.items, autojunk=False).get_opcodes()
         # Behind the last that is equal, the windows' ends alone make a difference, unless the sequences end there.
@@ -37,6 +38,14 @@ def differences(expected: Iterable[bytes], found: Iterable[bytes]) -> Iterator[D
         _, _, end, _, found_end = steps[-1]
         left.drop(end)
         right.drop(found_end)
+
+
+def _beginning(one: Sequence[bytes], other: Sequence[bytes]) -> int:
+    """How many of the first are equal."""
+    if one == other:
+        return len(one)
+    pairs = zip(one, other, strict=False)
+    return next((at for at, (left, right) in enumerate(pairs) if left != right), min(len(one), len(other)))
 
 
 class _Window:

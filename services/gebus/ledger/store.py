@@ -42,7 +42,8 @@ class Store:
     """The tree of one ledger in one directory, for one process.
 
     Promised: what `append` returned from is on the disk; the same leaves give the same tree, however often the process
-    died between; a directory that was changed behind its back is refused when it is opened.
+    died between; a directory whose edge, to which leaves are appended, was changed is refused when it is opened. Not
+    promised: that older files are looked at; `gebus ledger verify` does that.
     """
 
     def __init__(self, directory: Directory, origin: str) -> None:
