@@ -115,7 +115,8 @@ class Transaction:
             for message in rest:
                 error = message.pop("_error")
                 if error.code() != KafkaError._QUEUE_FULL:
-                    raise in_our_words(self._cause(error), f"producing to {topic}")
+                    with _hoping():
+                        raise in_our_words(self._cause(error), f"producing to {topic}")
             # Full means full for all that follow, so that the rest is the end of the batch and order holds.
             self._wait_for_room(topic, deadline)
             messages = rest
@@ -130,7 +131,8 @@ class Transaction:
             except BufferError:
                 self._wait_for_room(topic, deadline)
             except KafkaException as error:
-                raise in_our_words(self._cause(error.args[0]), f"producing to {topic}") from error
+                with _hoping():
+                    raise in_our_words(self._cause(error.args[0]), f"producing to {topic}") from error
             else:
                 return
 
@@ -145,7 +147,7 @@ class Transaction:
             self.produce(state_topic(lane), value, key=key, partition=slice_number, on_delivery=report)
         self._crash.reach("after_produce", self._settle)
         timeout = self._settings.commit_timeout
-        with told("adding the offsets to a transaction"):
+        with _hoping(), told("adding the offsets to a transaction"):
             self._producer.send_offsets_to_transaction(list(positions), group_metadata, timeout)
         self._crash.reach("after_offsets", self._settle)
         with _hoping(), told("committing a transaction"):

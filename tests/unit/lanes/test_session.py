@@ -351,12 +351,13 @@ def test_a_worker_that_never_had_its_slot_takes_it_from_nobody(bench: Bench) -> 
     assert bench.clients.left == []
 
 
-def test_a_right_that_is_lost_is_waited_for(bench: Bench) -> None:
+@pytest.mark.parametrize("at", ["produce", "offsets", "commit"])
+def test_a_right_that_is_lost_is_waited_for(bench: Bench, at: str) -> None:
     """A topic that must not be written for a while, the ledger's or another: nothing is delivered, and then all is."""
     refusals = [3]
 
     def refuse(step: str) -> Exception | None:
-        if step != "commit" or refusals[0] == 0:
+        if step != at or refusals[0] == 0:
             return None
         refusals[0] -= 1
         return kafka_error(KafkaError.TOPIC_AUTHORIZATION_FAILED, txn_requires_abort=True)
