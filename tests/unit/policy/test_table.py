@@ -83,7 +83,7 @@ def test_a_case_decided_twice_is_refused() -> None:
     one, two = policy_list([(2, "none", 1, "mask"), (2, "any", 1, "pass")]).entries
     with pytest.raises(
         PlanError,
-        match=r"level-2\.any\.tier-1: decides level 2, none, tier 1, purpose any, mode any a second time, after level-2\.none",
+        match=r"decides level 2, none, tier 1, purpose any, mode any a second time, after level-2\.none",
     ):
         Policy.from_codes(CodeList("field-policy", "a test", (one, two)))
 
