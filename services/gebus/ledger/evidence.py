@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from gebus.ledger.index import Index, Place
+from gebus.ledger.index import Index
 from gebus.ledger.leaves import Taken, origin_of
 from gebus.ledger.store import Store
 from gebus.ledger.tree import head_in, inclusion_path
 from gebus.ledger.verify_evidence import VerifierKey, read_head, write_proof
 from gebus.model.errors import GebusError, NotFound, Stopped
-from gebus.model.leaf import Leaf
 from gebus.model.receipt import TAG_BYTES, Receipt, entity_tag
 
 _MOST_PLACES = 100_000
-_MOST_LOOKED = 64
 
 
 class NotYet(GebusError):
@@ -37,17 +34,19 @@ class Prover:
         self._store, self._key, self._witnesses, self._fetch = store, key, tuple(witnesses), fetch
 
     def prove(self, index: Index, receipt: dict[str, Any]) -> dict[str, Any]:
-        """The evidence for what a receipt says without its record: bus, feed, tag, digest and time.
+        """The evidence for what a receipt says without its record: bus, feed, tag and digest.
 
         NotFound where nothing of the kind was delivered, NotYet where no checkpoint covers it yet.
         """
-        bus, feed, tag, digest, at = _asked(receipt)
+        bus, feed, tag, digest = _asked(receipt)
         if origin_of(bus) != self._key.name:
             raise NotFound(
                 f"the receipt is of the bus {bus}, and this ledger is {self._key.name}: another bus's; ask the "
                 "ledger of the bus that delivered the record"
             )
-        for place in self._nearest(index.places(tag, feed, most=_MOST_PLACES), at):
+        for place in index.places(tag, feed, most=_MOST_PLACES):
+            if not place.may_hold(digest):
+                continue
             taken = self._fetch(place.offset)
             digests = [one for _, one in taken.message]
             if digest in digests:
@@ -59,15 +58,6 @@ class Prover:
             f"no such delivery in feed {feed}: no leaf of the ledger has this record. It was changed since, or "
             "delivered less than a moment ago, or by no lane of this bus"
         )
-
-    def _nearest(self, places: Sequence[Place], at: int) -> Iterator[Place]:
-        """Those whose time is nearest first."""
-        middle = bisect_left(places, at, key=lambda place: self._time(place.number))
-        order = sorted(range(len(places)), key=lambda number: abs(number - middle))
-        return (places[number] for number in order[:_MOST_LOOKED])
-
-    def _time(self, number: int) -> int:
-        return Leaf.decode(self._store.tree().leaf(number), f"leaf {number}").at
 
     def _evidence(self, feed: str, number: int, taken: Taken, digests: list[bytes], index: int) -> dict[str, Any]:
         checkpoint = self._store.checkpoint
@@ -97,18 +87,18 @@ class Prover:
 def question(receipt: Receipt) -> dict[str, Any]:
     """What the ledger is asked: it learns the record's digest and tag, not the record."""
     return {
-        "bus": receipt.bus, "feed": receipt.feed, "at": receipt.at,
+        "bus": receipt.bus, "feed": receipt.feed,
         "tag": entity_tag(receipt.entity).hex(), "digest": receipt.digest.hex(),
     }  # fmt: skip
 
 
-def _asked(fields: dict[str, Any]) -> tuple[str, str, bytes, bytes, int]:
+def _asked(fields: dict[str, Any]) -> tuple[str, str, bytes, bytes]:
     try:
         tag, digest = bytes.fromhex(fields["tag"]), bytes.fromhex(fields["digest"])
-        bus, feed, at = fields["bus"], fields["feed"], fields["at"]
-        good = isinstance(bus, str) and isinstance(feed, str) and type(at) is int
+        bus, feed = fields["bus"], fields["feed"]
+        good = isinstance(bus, str) and isinstance(feed, str)
         if not good or len(tag) != TAG_BYTES or len(digest) != hashlib.sha256().digest_size:
             raise ValueError("wrong types or lengths")
     except (KeyError, TypeError, ValueError):
-        raise Stopped("asked is bus, feed, at, and tag and digest in hex; `gebus ledger prove` asks so") from None
-    return bus, feed, tag, digest, at
+        raise Stopped("asked is bus, feed, and tag and digest in hex; `gebus ledger prove` asks so") from None
+    return bus, feed, tag, digest

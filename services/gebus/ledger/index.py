@@ -6,7 +6,6 @@ It proves nothing and can be deleted: the ledger makes it anew.
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -18,16 +17,18 @@ from gebus.model.errors import Stopped
 INDEX = "index.sqlite"
 _VERSION = 1
 _BUSY_SECONDS = 5.0
+_PREFIX = 4
+"""Bytes kept of a digest: so many that the topic need hardly ever be asked in vain."""
 _TABLES = """
 CREATE TABLE position (size INTEGER NOT NULL, next_offset INTEGER NOT NULL);
 INSERT INTO position VALUES (0, 0);
 CREATE TABLE feed (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE leaf (number INTEGER PRIMARY KEY, "offset" INTEGER NOT NULL, feed INTEGER NOT NULL);
-CREATE TABLE tag (tag INTEGER NOT NULL, leaf INTEGER NOT NULL, records INTEGER NOT NULL,
+CREATE TABLE tag (tag INTEGER NOT NULL, leaf INTEGER NOT NULL, digests BLOB NOT NULL,
                   PRIMARY KEY (tag, leaf)) WITHOUT ROWID;
 """
 _PLACES = """
-SELECT leaf.number, leaf."offset", feed.name, tag.records
+SELECT leaf.number, leaf."offset", feed.name, tag.digests
 FROM tag JOIN leaf ON leaf.number = tag.leaf JOIN feed ON feed.id = leaf.feed
 WHERE tag.tag = ? AND (? IS NULL OR feed.name = ?) ORDER BY tag.leaf DESC LIMIT ?
 """
@@ -35,12 +36,22 @@ WHERE tag.tag = ? AND (? IS NULL OR feed.name = ?) ORDER BY tag.leaf DESC LIMIT 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A leaf that has records of an entity: its number in the tree, its offset in the topic, how many records."""
+    """A leaf that has records of an entity: its number in the tree, its offset in the topic, and what begins their
+    digests."""
 
     number: int
     offset: int
     feed: str
-    records: int
+    digests: bytes
+
+    @property
+    def records(self) -> int:
+        return len(self.digests) // _PREFIX
+
+    def may_hold(self, digest: bytes) -> bool:
+        """Whether a record with this digest may be under the leaf; few others are taken for it."""
+        wanted = digest[:_PREFIX]
+        return any(self.digests[at : at + _PREFIX] == wanted for at in range(0, len(self.digests), _PREFIX))
 
 
 class Index:
@@ -128,10 +139,11 @@ class Index:
                 [(number, one.offset, feeds[one.message.leaf.feed]) for number, one in fresh],
             )
             for number, one in fresh:
-                tags = Counter(tag for tag, _ in one.message)
-                database.executemany(
-                    "INSERT INTO tag VALUES (?, ?, ?)", [(_number(tag), number, count) for tag, count in tags.items()]
-                )
+                tags: dict[bytes, bytes] = {}
+                for tag, digest in one.message:
+                    tags[tag] = tags.get(tag, b"") + digest[:_PREFIX]
+                rows = ((_number(tag), number, digests) for tag, digests in tags.items())
+                database.executemany("INSERT INTO tag VALUES (?, ?, ?)", rows)
             number, last = fresh[-1]
             database.execute("UPDATE position SET size = ?, next_offset = ?", (number + 1, last.offset + 1))
 

@@ -116,11 +116,11 @@ def test_however_often_it_dies_the_tree_is_the_same(tmp_path: Path, life: int) -
     assert places(tmp_path / "dying") == places(tmp_path / "whole")
 
 
-def places(directory: Path) -> list[tuple[int, int, str, int]]:
+def places(directory: Path) -> list[tuple[int, int, str, bytes]]:
     index = Index(directory, read_only=True)
     found = index.places(entity_tag("entity-3"), most=10_000)
     index.close()
-    return [(one.number, one.offset, one.feed, one.records) for one in found]
+    return [(one.number, one.offset, one.feed, one.digests) for one in found]
 
 
 def test_an_index_that_is_behind_gone_or_broken_is_made_anew(tmp_path: Path) -> None:
