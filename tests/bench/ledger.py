@@ -1,8 +1,8 @@
 """How long the ledger takes: `python -m tests.bench.ledger --leaves 10000000` builds a tree, and measures.
 
 A proof is a C2SP tlog-proof: the path from a leaf to the root, and the checkpoint with one cosignature. It is made from
-the files with nothing in memory but what the system caches of them. The leaves are short, which the figures for proofs do
-not depend on; the tree takes 80 bytes a leaf below --directory.
+the files with nothing in memory but what the system caches of them. The leaves are short, which the figures for proofs
+do not depend on; the tree takes 80 bytes a leaf below --directory.
 """
 
 from __future__ import annotations
