@@ -102,7 +102,7 @@ class Mode(Model):
     def state(self, now: int) -> ModeState:
         if now >= self.until:
             return "ended"
-        return "proposed" if self.since is None else "holds"
+        return "proposed" if self.since is None or now < self.since else "holds"
 
     def done(self, act: ModeAct) -> Mode:
         """The mode after one more act; ActRefused where it breaks a rule."""
