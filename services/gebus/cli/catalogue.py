@@ -70,9 +70,9 @@ def apply_command(
 ) -> None:
     """Bring the broker and the registry to what the catalogue says: topics, schemas, principals, rights.
 
-    Prints every change. Where the catalogue breaks a rule, a schema breaks an earlier version, or the partitions of a
-    topic would change, nothing at all is changed. A second run changes nothing. Passwords of new principals are
-    written below GEBUS_HOME/secrets, readable by their owner alone.
+    Prints every change; `gebus policy diff` says before who sees more or less by it. Where the catalogue breaks a rule,
+    a schema breaks an earlier version, or the partitions of a topic would change, nothing at all is changed. A second run
+    changes nothing. Passwords of new principals are written below GEBUS_HOME/secrets, readable by their owner alone.
     """
     try:
         catalogue = _checked(root)
@@ -80,13 +80,16 @@ def apply_command(
         secrets = Secrets(stack_home() / "secrets")
         with Admin(connection) as admin, Registry(connection) as registry:
             papers = PaperGrants(connection, admin, catalogue)
-            wanted = desired(catalogue, plan.lanes(catalogue), papers.granted)
+            lanes = plan.lanes(catalogue)
+            wanted = desired(catalogue, lanes, papers.granted)
             there = observe(admin, registry, secrets, [schema.subject for schema in wanted.schemas])
             changes = compare(wanted, there, root)
             made = (*changes.additions, *(changes.removals if allow_removal else ()), *papers.changes)
             kept = () if allow_removal else changes.removals
             if not as_json:
                 _print_changes(made, kept)
+                if made and lanes:
+                    typer.echo(f"policy {lanes[0].policy}: `gebus policy diff` says who sees more or less by a change")
             if not dry_run:
                 apply(made, admin, registry, secrets)
                 papers.record()
