@@ -201,13 +201,17 @@ def _tell(done: Done) -> None:
 
 def _mark(mark: Mark) -> list[str]:
     ends = ", ".join(f"{partition}@{end}" for partition, end in mark.ends.items())
-    lines = [f"mark: the feed ends at {ends}; {len(mark.confirmed)} workers confirmed within {mark.seconds:.1f} s"]
+    lines = [f"mark: the feed ends at {ends}; {_workers(len(mark.confirmed))} confirmed within {mark.seconds:.1f} s"]
     if mark.silent:
         slots = ", ".join(map(str, mark.silent))
         lines.append(
             f"the workers of the slots {slots} have not confirmed; they may still write, and nobody may read it"
         )
     return lines
+
+
+def _workers(count: int) -> str:
+    return "1 worker" if count == 1 else f"{count} workers"
 
 
 def _row(name: str, known: Known, now: int) -> dict[str, Any]:

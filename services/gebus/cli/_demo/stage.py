@@ -15,6 +15,7 @@ import psutil
 
 from gebus import plan
 from gebus.catalogue import Places, load
+from gebus.cli._paper import PaperGrants
 from gebus.kafka import Connection
 from gebus.kafka.admin import Admin
 from gebus.kafka.lane_clients import open_reader
@@ -114,10 +115,13 @@ def stage(root: Path, home: Path, ports: Ports, report: Report, *, keep: bool) -
 
 
 def _apply(catalogue: Catalogue, lanes: tuple[plan.LanePlan, ...], admin: Admin, home: Path, root: Path) -> None:
-    wanted, secrets = desired(catalogue, lanes), Secrets(home / "secrets")
-    with Registry(Connection.load(ADMIN, home)) as registry:
+    connection, secrets = Connection.load(ADMIN, home), Secrets(home / "secrets")
+    papers = PaperGrants(connection, admin, catalogue)
+    wanted = desired(catalogue, lanes, papers.granted)
+    with Registry(connection) as registry:
         there = observe(admin, registry, secrets, [schema.subject for schema in wanted.schemas])
         apply(compare(wanted, there, root).additions, admin, registry, secrets)
+    papers.record()
 
 
 class Workers:
