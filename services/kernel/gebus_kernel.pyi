@@ -1,11 +1,11 @@
 # ruff: noqa: A002 - a slice is what a worker owns, in every part of gebus
 """The part of gebus that touches the bytes of a batch: no clock, no threads, no I/O but one folder's."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
 from typing import Any, ClassVar, Protocol, final, type_check_only
 
-__all__ = ["Account", "Blocked", "Dead", "Dump", "Kernel", "SpillFailed", "Step"]
+__all__ = ["Account", "Blocked", "Dead", "Dump", "Kernel", "Leaf", "SpillFailed", "Step"]
 
 @type_check_only
 class Message(Protocol):
@@ -108,6 +108,26 @@ class SpillFailed(OSError):
     transaction must not be committed; nothing is lost, for state topic or snapshot give all of it again."""
 
 @final
+class Leaf:
+    """What the open transaction delivered to one feed from one slice, in one mode; 32,768 records at most.
+
+    `mode` is 0 outside every emergency. `size` counts the bytes of keys and values; `fields` the delivered values of the classes
+    1 to 4, of which those of the envelope are none, and null is none. `entries` holds 40 bytes a record, in the order
+    of delivery: the tag of its entity and its digest; `root` is the head of the tree over the digests. See
+    `gebus.model.leaf`.
+    """
+
+    lane: str
+    slice: int
+    feed: str
+    mode: int
+    count: int
+    size: int
+    fields: tuple[int, int, int, int]
+    root: bytes
+    entries: bytes
+
+@final
 class Kernel:
     """The lanes of one worker: compiled plans, and the state of the slices that it owns.
 
@@ -137,7 +157,24 @@ class Kernel:
         source's own schema. Needed before `step`."""
 
     def set_token_key(self, feed: str, key: bytes) -> None:
-        """Set the secret of the feed's tokens. Needed before `step` where a field is masked by a token."""
+        """Set the secret of the feed's tokens. Needed before `step` where a field is masked by a token.
+
+        Each period's key is HMAC of the period's name (`2020`, `2020-Q1`, `2020-02`, `2020-02-01`, in UTC, by the log's
+        time) under this secret; a token the first 32 hex digits of HMAC of the value under that.
+        """
+
+    def set_grants(self, until_ms: Mapping[str, int]) -> None:
+        """Set until when (log's time, ms) each feed's records flow; a feed that is not named has no grant, and its
+        records are withheld. Before the first call the plan's own end counts. Lasting at once, whatever `rollback`."""
+
+    def set_modes(self, modes: Sequence[tuple[str, str, int, int]]) -> None:
+        """Set all modes that are known: id, beginning of the divisions (GB/T 2260), since and until (log's time, ms).
+
+        One holds for a record whose `region` begins so, appended from `since` up to, not including, `until`; of several
+        the longest beginning, then the smallest id. While it holds, the feed's emergency projection is delivered, and
+        feeds with `mode: emergency` flow. A leaf's `mode` is the place in this list, from 1, where the mode made a
+        difference to what was delivered. ValueError while something is delivered and not committed.
+        """
 
     def open(self, lane: str, slice: int) -> None:
         """Own a slice, with empty state."""
@@ -169,6 +206,9 @@ class Kernel:
     def state(self) -> list[tuple[str, int, bytes, bytes]]:
         """What to write into the state topics within the open transaction: (lane, slice, key, value), none if nothing
         changed. Each value is smaller than 512 KiB."""
+
+    def leaves(self) -> list[Leaf]:
+        """What the open transaction has delivered so far, for the ledger; each delivered record is in one of them."""
 
     def dump(self, lane: str, slice: int) -> Dump:
         """The committed state of a slice, which `restore` takes into an empty slice in this order.

@@ -8,6 +8,7 @@
 | aborted-read | delivered from a transaction that was aborted |
 | order | two records of one key out of order |
 | torn | of one record's outputs only a part; or the accounts, committed with them, say otherwise |
+| unproven | delivered and under no leaf of the ledger; or under a leaf, and not delivered |
 | offset-regress | a committed offset of the group went back |
 | unseen | at the end of the run not caught up |
 
@@ -23,9 +24,9 @@ from typing import Literal
 
 from tests.fault.history import Event, History
 
-Kind = Literal["lost", "duplicate", "phantom", "aborted-read", "order", "torn", "offset-regress", "unseen"]
+Kind = Literal["lost", "duplicate", "phantom", "aborted-read", "order", "torn", "unproven", "offset-regress", "unseen"]
 KINDS: tuple[Kind, ...] = (
-    "lost", "duplicate", "phantom", "aborted-read", "order", "torn", "offset-regress", "unseen",
+    "lost", "duplicate", "phantom", "aborted-read", "order", "torn", "unproven", "offset-regress", "unseen",
 )  # fmt: skip
 LOG, DEAD = "(log)", "(dead letters)"
 """What stands in a feed's place."""
@@ -84,6 +85,7 @@ def check(history: History, expected: Expected) -> list[Anomaly]:
             *_dead(lines["dead"], expected.dead),
             *_aborted(delivered, lines["aborted"]),
             *_accounts(lines["account"], expected.accounts),
+            *_leaves(lines["delivered"], lines["leaf"]),
             *_offsets(lines["committed"]),
             *_unseen(lines["appended"], lines["committed"]),
         }
@@ -166,6 +168,20 @@ def _accounts(accounts: Iterable[Event], expected: Mapping[tuple[str, str], Mapp
             if here.get(name, 0) != there.get(name, 0):
                 what = f"{topic}: {here.get(name, 0)} {name} by account, {there.get(name, 0)} by the log"
                 yield Anomaly("torn", feed, what)
+
+
+def _leaves(delivered: Iterable[Event], leaves: Iterable[Event]) -> Iterator[Anomaly]:
+    """Each delivery is one entry of a leaf of its feed, and each entry is of a delivery."""
+    found = Counter((event["feed"], event["digest"]) for event in delivered)
+    proven: Counter[tuple[str, str]] = Counter()
+    for leaf in leaves:
+        proven.update((leaf["feed"], digest) for digest in leaf["digests"])
+        if leaf["count"] != len(leaf["digests"]):
+            yield Anomaly("unproven", leaf["feed"], f"a leaf of {leaf['count']} has {len(leaf['digests'])} entries")
+    for feed, digest in found - proven:
+        yield Anomaly("unproven", feed, f"{digest} is under no leaf")
+    for feed, digest in proven - found:
+        yield Anomaly("unproven", feed, f"{digest} is under a leaf, and was not delivered")
 
 
 def _offsets(committed: Iterable[Event]) -> Iterator[Anomaly]:

@@ -19,10 +19,12 @@ from gebus.model.catalogue import Catalogue
 from gebus.plan import LanePlan, lanes
 from gebus.testing.messages import Encoder, FakeMessage
 from gebus.testing.oracle import Oracle
+from gebus.testing.oracle_leaf import entry
 from gebus.testing.topology import COUNTS, token_key
 from gebus.testing.waiting import Waiting, groups_of
 
 RECORDS_AN_ORACLE = 150
+TAG_BYTES = 8
 
 
 class Codec:
@@ -39,6 +41,11 @@ class Codec:
 def identity(event_id: str, value: bytes) -> str:
     """What tells a record from all others: its id, and a digest of its bytes."""
     return f"{event_id}:{hashlib.sha256(value).hexdigest()[:12]}"
+
+
+def digest(key: bytes | None, value: bytes) -> str:
+    """The beginning of what the ledger keeps of a delivered record."""
+    return entry(key, value, "")[TAG_BYTES:][:8].hex()
 
 
 def text(value: bytes | None) -> str:

@@ -5,7 +5,8 @@
 | `catalogue` | which domain was run, and under which ids its schemas stand |
 | `sent`, `acknowledged` | a publisher gave a record to its client; the log confirmed it, and where |
 | `appended` | a read_committed reader found it in a source's or an internal topic: place, append time, bytes |
-| `delivered` | the same of a feed's topic |
+| `delivered` | the same of a feed's topic, with the digest that the ledger has of it |
+| `leaf` | a leaf of the ledger: how many records of which feed, and their digests |
 | `dead` | the same of a dead-letter topic: of which record, and why |
 | `aborted` | Kafka's own files say that these offsets belong to a transaction that was aborted |
 | `committed` | the group's offset of a partition was set, in the order in which it was |

@@ -11,7 +11,7 @@ from typing import Any
 from confluent_kafka import Consumer, IsolationLevel, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined] # it is, in its documentation
 from tests.fault import segments
-from tests.fault.expectation import Codec, identity, text
+from tests.fault.expectation import Codec, digest, identity, text
 from tests.fault.history import Event, History
 from tests.fault.world import PARTITIONS, POISON
 from tests.integration.lanes.kit import wait_until
@@ -23,7 +23,11 @@ from gebus.lanes.dead_letters import dead_letter_topic, read_dead_letter
 from gebus.lanes.log import read_to_end
 from gebus.lanes.places import Place, kafka
 from gebus.lanes.settings import slot_id, state_topic
+from gebus.model.leaf import LEAF_TOPIC
+from gebus.model.leaf import Message as Leaves
 from gebus.plan import LanePlan
+
+_LEAVES = Place(LEAF_TOPIC, 0)
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class Recorder:
             Place(feed.topic, number) for plan in self.plans for feed in plan.feeds for number in range(feed.partitions)
         ]
         states = [Place(state_topic(plan.name), number) for plan in self.plans for number in range(plan.partitions)]
-        return [*self.internal, *feeds, *states, *self._dead]
+        return [*self.internal, *feeds, *states, *self._dead, _LEAVES]
 
     @property
     def _dead(self) -> list[Place]:
@@ -71,7 +75,13 @@ class Recorder:
         for message in self._read([place for place in self.written if place.topic in feeds]):
             name, value = feeds[message.topic()].name, message.value()
             event_id = self.codec.feeds[name].decode(value)["event_id"]
-            history.note("delivered", feed=name, **_at(message), key=text(message.key()), id=identity(event_id, value))
+            own = {"id": identity(event_id, value), "digest": digest(message.key(), value)}
+            history.note("delivered", feed=name, **_at(message), key=text(message.key()), **own)
+        for message in self._read([_LEAVES]):
+            content = Leaves.decode(message.value(), str(_at(message)))
+            if content.leaf.feed in {feed.name for feed in feeds.values()}:  # other catalogues run on this stack too
+                digests = [found[:8].hex() for _, found in content]
+                history.note("leaf", feed=content.leaf.feed, count=content.leaf.count, digests=digests)
         for message in self._read(self._dead):
             letter = read_dead_letter(message.key(), message.value(), message.headers())
             of = {"topic": letter.topic, "partition": letter.partition, "offset": letter.offset}

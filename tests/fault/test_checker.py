@@ -13,12 +13,13 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from tests.fault.checker import DEAD, KINDS, LOG, Anomaly, Expected, Kind, check
-from tests.fault.expectation import expect, identity, text
+from tests.fault.expectation import digest, expect, identity, text
 from tests.fault.history import Event, History
 from tests.fault.world import CONSUMER, POISON, Traffic, write_catalogue
 
 from gebus.catalogue import load
 from gebus.model.catalogue import Catalogue
+from gebus.model.leaf import ENTRY_BYTES
 from gebus.plan import lanes
 from gebus.testing.messages import FakeMessage
 from gebus.testing.topology import COUNTS, Topology
@@ -70,11 +71,16 @@ def _record(topology: Topology, history: History) -> None:
         history.note("appended", **_at(message), at_ms=at_ms, key=text(key), value=text(value), id=own)
     offsets: Counter[str] = Counter()
     for name, delivery in topology.committed.delivered:
-        value = topology.feeds[topology.topics[name]].encode(delivery.record)
+        value = delivery.value
         own = identity(delivery.record["event_id"], value)
         place = {"topic": topology.topics[name], "partition": 0, "offset": offsets[name]}
-        history.note("delivered", feed=name, **place, key=text(delivery.key), id=own)
+        history.note(
+            "delivered", feed=name, **place, key=text(delivery.key), id=own, digest=digest(delivery.key, value)
+        )
         offsets[name] += 1
+    for leaf in topology.committed.leaves:
+        digests = [leaf.entries[at + 8 : at + 16].hex() for at in range(0, len(leaf.entries), ENTRY_BYTES)]
+        history.note("leaf", feed=leaf.feed, count=leaf.count, digests=digests)
     for letter in topology.committed.dead:
         history.note("dead", **_at(letter.message), reason=letter.reason)
     for (feed, topic), counts in topology.accounts_by_topic().items():
@@ -162,6 +168,29 @@ def plant_torn_account(history: History, feed: str, _expected: Expected) -> str:
     return f"{account['topic']}: {counted} delivered by account, {counted + 1} by the log"
 
 
+def leaves(history: History, feed: str) -> list[Event]:
+    return [event for event in history.of("leaf") if event["feed"] == feed]
+
+
+def plant_unproven(history: History, feed: str, _expected: Expected) -> str:
+    victim = leaves(history, feed)[0]
+    history.events.remove(victim)
+    return f"{victim['digests'][0]} is under no leaf"
+
+
+def plant_undelivered(history: History, feed: str, _expected: Expected) -> str:
+    """A leaf says that a record was delivered again."""
+    victim = leaves(history, feed)[0]
+    history.events.append({**victim, "count": 1, "digests": victim["digests"][:1]})
+    return f"{victim['digests'][0]} is under a leaf, and was not delivered"
+
+
+def plant_miscounted(history: History, feed: str, _expected: Expected) -> str:
+    victim = leaves(history, feed)[0]
+    victim["count"] += 1
+    return f"a leaf of {victim['count']} has {victim['count'] - 1} entries"
+
+
 PLANTS: list[tuple[Kind, Callable[[History, str, Expected], str]]] = [
     ("lost", plant_lost),
     ("duplicate", plant_duplicate),
@@ -170,6 +199,9 @@ PLANTS: list[tuple[Kind, Callable[[History, str, Expected], str]]] = [
     ("order", plant_order),
     ("torn", plant_torn),
     ("torn", plant_torn_account),
+    ("unproven", plant_unproven),
+    ("unproven", plant_undelivered),
+    ("unproven", plant_miscounted),
 ]
 
 

@@ -90,7 +90,8 @@ def write_catalogue(root: Path, domain: str) -> None:
     (root / f"topics/{domain}").rmdir()
     for party in (*PARTIES, CONSUMER, "hubei-data"):
         shutil.copy(ROOT / "schemas/parties" / f"{party}.yaml", root / "parties")
-    shutil.copy(ROOT / "schemas/codes/field-policy.yaml", root / "codes")
+    for codes in ("field-policy", "token-rules"):
+        shutil.copy(ROOT / f"schemas/codes/{codes}.yaml", root / "codes")
     for name in _CONTRACTS:
         _write_contract(root, domain, name)
     for name, (sources, steps, fields_of, corrections) in _FEEDS.items():

@@ -17,6 +17,7 @@ LAYERS = (
     "provision",
     "stack",
     "lanes",
+    "ledger",
     "testing",
     "kafka",
     "plan",
@@ -40,7 +41,12 @@ def lint(tree: Path) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """A package with the folders of the design and nothing in them, under the project's own contracts."""
-    for package in ("gebus", *(f"gebus/{layer}" for layer in LAYERS), "gebus_connectors"):
+    for package in (
+        "gebus",
+        *(f"gebus/{layer}" for layer in LAYERS),
+        "gebus/ledger/verify_evidence",
+        "gebus_connectors",
+    ):
         (tmp_path / package).mkdir(parents=True)
         (tmp_path / package / "__init__.py").write_text("")
     (tmp_path / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text("utf-8"))
@@ -58,6 +64,8 @@ def test_the_empty_tree_passes(tree: Path) -> None:
         ("gebus/model", "gebus.kafka"),
         ("gebus/plan", "gebus.lanes"),
         ("gebus/lanes", "gebus.stack"),
+        ("gebus/ledger", "gebus.lanes"),
+        ("gebus/ledger/verify_evidence", "gebus.model"),
         ("gebus/lanes", "gebus_connectors"),
         ("gebus_connectors", "gebus.plan"),
         ("gebus_connectors", "confluent_kafka"),

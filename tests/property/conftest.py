@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 
-_SEED = int(os.environ.get("GEBUS_PROPERTY_SEED", random.SystemRandom().randrange(2**32)))
+SEED = int(os.environ.get("GEBUS_PROPERTY_SEED", random.SystemRandom().randrange(2**32)))
 _SCALE = float(os.environ.get("GEBUS_PROPERTY_SCALE", "1"))
 
 
@@ -30,11 +30,11 @@ def looks(examples: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             phases=(Phase.explicit, Phase.generate, Phase.shrink),
             suppress_health_check=list(HealthCheck),
         )
-        decorated: Callable[..., Any] = seed(_SEED)(chosen(test))
+        decorated: Callable[..., Any] = seed(SEED)(chosen(test))
         return decorated
 
     return decorate
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    terminalreporter.write_line(f"property tests: GEBUS_PROPERTY_SEED={_SEED} GEBUS_PROPERTY_SCALE={_SCALE:g}")
+    terminalreporter.write_line(f"property tests: GEBUS_PROPERTY_SEED={SEED} GEBUS_PROPERTY_SCALE={_SCALE:g}")

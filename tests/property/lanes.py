@@ -18,6 +18,7 @@ from gebus.model.mask import mask_of, type_needed
 from gebus.model.topic import TopicContract
 from gebus.testing import build
 from gebus.testing.clock import START_MS
+from gebus.testing.oracle_policy import OracleMode
 
 DAY_MS = 86_400_000
 PARTIES = ("jd", "tmall")
@@ -33,6 +34,8 @@ _AUTHOR_MASKS: list[Any] = [
     {"generalise": {"date": "year"}},
     {"generalise": {"instant": "month"}},
     {"generalise": {"band": 100}},
+    {"generalise": {"division": "parent"}},
+    {"generalise": {"grid": 6}},
 ]
 
 
@@ -57,7 +60,22 @@ def catalogues(draw: st.DrawFn) -> Catalogue:
         event_time={"past": "2d", "future": "1h"},
     )
     feeds = [draw(_feed(event, contract, f"feed-{index}")) for index in range(draw(st.integers(1, 4)))]
-    return build.catalogue(event, feeds, contract, draw(st.one_of(st.just(build.default_policy()), _policies())))
+    policy = draw(st.one_of(st.just(build.default_policy()), _policies()))
+    periods = st.sampled_from(["always", "year", "quarter", "month", "day"])
+    tokens = build.token_rules(draw(periods), draw(st.sampled_from(["sha-256", "sm3"])))
+    return build.catalogue(event, feeds, contract, policy, tokens=tokens)
+
+
+@st.composite
+def emergencies(draw: st.DrawFn) -> list[OracleMode]:
+    """None to three modes, which may overlap in place and time."""
+    begins = st.one_of(st.integers(0, 20), st.integers(0, 3 * DAY_MS))
+    modes = []
+    for number in range(draw(st.integers(0, 3))):
+        since_ms = START_MS + draw(begins)
+        prefix = draw(st.sampled_from(["", "4", "42", "420106", "11"]))
+        modes.append(OracleMode(f"m{number}", prefix, since_ms, since_ms + 1 + draw(begins)))
+    return modes
 
 
 @st.composite
@@ -66,8 +84,11 @@ def _policies(draw: st.DrawFn) -> Any:
         (level, kind, tier) for level in (1, 2, 3, 4) for kind in ("direct", "quasi", "none") for tier in (1, 2, 3, 4)
     ]
     outcomes = st.sampled_from(["pass", "mask", "token", "generalise", "drop", None])
-    drawn = draw(st.lists(outcomes, min_size=len(cells), max_size=len(cells)))
-    return build.policy_list((*cell, outcome) for cell, outcome in zip(cells, drawn, strict=True) if outcome)
+    both = [
+        [(*cell, outcome) for cell, outcome in zip(cells, drawn, strict=True) if outcome]
+        for drawn in (draw(st.lists(outcomes, min_size=len(cells), max_size=len(cells))) for _ in range(2))
+    ]
+    return build.policy_list(both[0], emergency=both[1] if draw(st.booleans()) else ())
 
 
 @st.composite
@@ -85,7 +106,15 @@ def _feed(draw: st.DrawFn, event: EventSchema, contract: TopicContract, name: st
     steps.append({"select": {"name": "out", "fields": draw(_selection(event))}})
     expires = date(2020, 2, 1) + timedelta(days=draw(st.sampled_from([1, 2, 400])))
     grant = {"basis": "a test", "approved_by": "jd", "approved_on": "2020-01-01", "expires_on": expires.isoformat()}
-    return build.feed(steps, name=name, tier=draw(st.integers(1, 4)), grant=grant)
+    mode = draw(st.sampled_from(["any", "any", "normal", "emergency"]))
+    corrections = draw(st.sampled_from(["independent", "follow"])) if _can_follow(steps) else "independent"
+    return build.feed(steps, name=name, tier=draw(st.integers(1, 4)), grant=grant, mode=mode, corrections=corrections)
+
+
+def _can_follow(steps: list[dict[str, Any]]) -> bool:
+    """A correction must not look like a repeat of what it corrects."""
+    keys = [step["deduplicate"]["key"] for step in steps if "deduplicate" in step]
+    return all({"event_id", "revision"} & set(key) for key in keys)
 
 
 @st.composite

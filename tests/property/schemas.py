@@ -39,6 +39,9 @@ MASKS = [
     Mask("instant", unit="year"),
     Mask("band", width=2),
     Mask("band", width=10_000),
+    Mask("parent"),
+    Mask("grid", width=3),
+    Mask("grid", width=60),
 ]
 
 

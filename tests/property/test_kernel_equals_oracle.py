@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import astuple
 from typing import Any
 
 from hypothesis import event, given, note
 from hypothesis import strategies as st
 from tests.property.conftest import looks
-from tests.property.lanes import DAY_MS, PARTIES, Sent, catalogues, foreign_schema, records
+from tests.property.lanes import DAY_MS, PARTIES, Sent, catalogues, emergencies, foreign_schema, records
 from tests.property.schemas import values
 from tests.property.verdict import compare, follow
 
@@ -19,6 +20,7 @@ from gebus.plan import lanes
 from gebus.testing.clock import START_MS
 from gebus.testing.messages import Encoder
 from gebus.testing.oracle import Oracle
+from gebus.testing.oracle_policy import OracleMode
 from gebus.testing.topology import SOURCE_SCHEMA_ID, Topology, token_key
 
 FOREIGN_ID, REFUSED_ID = 7, 9
@@ -58,8 +60,8 @@ def _as_written(draw: st.DrawFn, record: dict[str, Any], encoder: Encoder, own: 
 
 
 @st.composite
-def runs(draw: st.DrawFn) -> tuple[Catalogue, Any, list[Sent | str]]:
-    """A catalogue, a foreign writer schema, and a script: records, and what happens between them."""
+def runs(draw: st.DrawFn) -> tuple[Catalogue, Any, list[Sent | str], list[OracleMode]]:
+    """A catalogue, a foreign writer schema, a script of records and what happens between them, and the modes."""
     catalogue = draw(catalogues())
     foreign = draw(foreign_schema(next(iter(catalogue.events.values()))))
     encoders = [
@@ -71,17 +73,18 @@ def runs(draw: st.DrawFn) -> tuple[Catalogue, Any, list[Sent | str]]:
         script.append(sent(draw, catalogue, encoders))
         if draw(st.integers(0, 2)) == 0:
             script.append(draw(st.sampled_from(ACTIONS)))
-    return catalogue, foreign, script
+    return catalogue, foreign, script, draw(emergencies())
 
 
 @looks(100)
 @given(runs())
-def test_a_lane_is_its_oracle(run: tuple[Catalogue, Any, list[Sent | str]]) -> None:
-    catalogue, foreign, script = run
+def test_a_lane_is_its_oracle(run: tuple[Catalogue, Any, list[Sent | str], list[OracleMode]]) -> None:
+    catalogue, foreign, script, modes = run
     lane = lanes(catalogue)[0]
     note(lane.to_kernel())
     topology = Topology(lane)
-    oracle = Oracle(catalogue, token_key)
+    topology.set_modes([astuple(mode) for mode in modes])
+    oracle = Oracle(catalogue, token_key, modes)
     oracle.know_schema(SOURCE_SCHEMA_ID, lane.inputs[0].schema)
     topology.know_schema(FOREIGN_ID, json.dumps(foreign))
     oracle.know_schema(FOREIGN_ID, foreign)

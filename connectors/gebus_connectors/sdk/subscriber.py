@@ -23,10 +23,11 @@ from kafka.errors import (
 
 from gebus.kafka import Connection
 from gebus.kafka.decoding import FeedDecoder, Undecodable
-from gebus.kafka.edge import open_consumer
+from gebus.kafka.edge import cluster_of, open_consumer
 from gebus.kafka.errors import in_our_words, told
 from gebus.kafka.registry import Registry
 from gebus.model.errors import Denied, GebusError, NotFound, Stopped
+from gebus.model.receipt import Receipt
 from gebus_connectors.sdk.options import SubscriberOptions
 from gebus_connectors.sdk.progress import Progress
 
@@ -39,7 +40,7 @@ _MOVED = (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, U
 class Delivery:
     """One record of a feed, with the means to settle it. Its repr shows where it lies, never what it holds."""
 
-    __slots__ = ("_progress", "appended_at", "feed", "offset", "partition", "record", "topic")
+    __slots__ = ("_progress", "appended_at", "feed", "key", "offset", "partition", "record", "topic", "value")
 
     def __init__(self, progress: Progress, feed: str, raw: Any, record: dict[str, Any]) -> None:
         self._progress = progress
@@ -49,6 +50,8 @@ class Delivery:
         self.offset: int = raw.offset
         self.appended_at = datetime.fromtimestamp(raw.timestamp / 1000, UTC)
         self.record = record
+        self.key: bytes = raw.key or b""
+        self.value: bytes = raw.value
 
     def __repr__(self) -> str:
         return f"Delivery({self.topic!r}, partition={self.partition}, offset={self.offset})"
@@ -158,6 +161,18 @@ class Subscriber:
         if not self._fetched:
             self._fetch(timeout, limit)
         return self._decoded(limit)
+
+    def receipt(self, delivery: Delivery) -> Receipt:
+        """What to keep of a delivery, so that the bus's ledger can prove it later. It holds the record."""
+        at = delivery.appended_at
+        return Receipt(
+            bus=cluster_of(self._consumer),
+            feed=delivery.topic.removeprefix("feed.").replace(".", "/", 1),
+            entity=str(delivery.record["entity_id"]),
+            at=round(at.timestamp() * 1000),
+            key=delivery.key,
+            value=delivery.value,
+        )
 
     def commit(self) -> None:
         """Store what is settled, and wait until it is stored; poll() does so by itself, without waiting."""

@@ -11,7 +11,17 @@ from gebus.catalogue.draft import Draft
 from gebus.catalogue.tree import Kind
 from gebus.model.errors import Finding
 
-LISTS_OF_THE_BUS = frozenset({"field-policy", "divisions"})
+LISTS_OF_THE_BUS = frozenset(
+    {
+        "field-policy",
+        "token-rules",
+        "field-combinations",
+        "divisions",
+        "emergency-levels",
+        "tariffs",
+        "permitted-revenue",
+    }
+)
 """Code lists that the bus itself reads; no event needs to name them."""
 
 _REFERRERS: Mapping[Kind, tuple[Kind, ...]] = {
@@ -84,6 +94,7 @@ def _mentions(draft: Draft) -> Iterator[_Mention]:
     for name, document in draft.topics.documents.items():
         domain = name.partition(".")[0]
         yield from _texts(document, ("owner",), "party")
+        yield from _texts(document, ("sharing", "authority"), "party")
         yield from _texts(document, ("publishers",), "party")
         yield from _texts(document, ("event",), "event", f"{domain}/")
         yield from _texts(document, ("examples",), "example", f"{name}/")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 
+from gebus.catalogue.derived import check_derived
 from gebus.catalogue.documents import Document, KeyPath, nearest
 from gebus.catalogue.draft import Draft
 from gebus.catalogue.event import EventValidator
@@ -89,7 +90,7 @@ def check_feeds(draft: Draft) -> Iterator[Finding]:
 
 
 def check_processors(draft: Draft) -> Iterator[Finding]:
-    """A processor publishes only what its party may."""
+    """A processor publishes only what its party may, and nothing below the class of what it reads."""
     for _, processor, document in draft.processors.each():
         contract = draft.topics.values.get(processor.publishes)
         if contract is not None and processor.party not in contract.publishers:
@@ -97,6 +98,26 @@ def check_processors(draft: Draft) -> Iterator[Finding]:
             allowed = f"a party among its publishers: {', '.join(contract.publishers)}"
             advice = f"{contract.owner}, who owns it, may add one"
             yield document.finding(("publishes",), "reference", found, allowed, advice)
+        schema = draft.event_of(contract) if contract is not None else None
+        feed = draft.feeds.values.get(processor.feed)
+        if schema is not None and feed is not None:
+            yield from check_derived(processor, schema, _read_levels(feed, draft), document)
+
+
+def _read_levels(feed: Feed, draft: Draft) -> Mapping[str, int]:
+    """What a feed selects, with its level; of a field that a relation makes, the highest that it may be made of."""
+    events = {}
+    for alias, topic in feed.sources.items():
+        contract = draft.topics.values.get(topic)
+        schema = draft.event_of(contract) if contract is not None else None
+        if schema is not None:
+            events[alias] = {field.name: field.level for field in schema.fields}
+    highest = max((level for levels in events.values() for level in levels.values()), default=1)
+    select = feed.steps[-1]
+    chosen = select.select.fields.values() if isinstance(select, SelectStep) else ()
+    texts = [one if isinstance(one, str) else one.of for one in chosen]
+    split = {text: text.partition(".") for text in texts}
+    return {text: events.get(alias, {}).get(name, highest) for text, (alias, _, name) in split.items()}
 
 
 def _step_names(feed: Feed, document: Document) -> Iterator[Finding]:

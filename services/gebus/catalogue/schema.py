@@ -14,7 +14,7 @@ from gebus.catalogue.documents import Document, KeyPath, Rule, nearest, shown
 from gebus.catalogue.models import parse_part
 from gebus.model.base import Model
 from gebus.model.errors import Finding
-from gebus.model.event import ENVELOPE, EventField, EventSchema, Identifies, Mask
+from gebus.model.event import ENVELOPE, TELLS, EventField, EventSchema, Identifies, Mask
 from gebus.model.feed import GeneraliseMask, MaskChoice, written_as
 from gebus.model.mask import generalisation_of, mask_of, type_needed
 
@@ -39,6 +39,8 @@ class _Attributes(Model):
     identifier: Any = None
     """The kind that the value must be of: a publisher's event is refused for a slip of the pen. SubsetCheck checks it,
     for fields within records may have one too."""
+    tells: Literal[TELLS] | None = None  # type: ignore[valid-type]
+    """What it tells of whom it is about, for the fields that are judged together; an identifier tells its kind."""
 
 
 def parse_schema(document: Document, name: str, namespace: str) -> tuple[EventSchema | None, list[Finding]]:
@@ -128,9 +130,9 @@ class _SchemaParser:
             self._mask_fits(masked, plain, (*place, "mask"))
         self._mask_fits(generalised, plain, (*place, "generalise"))
         name, level = _name(field), attributes.classification
-        return EventField(
-            name, avro, level, attributes.identifies, masked, generalised, attributes.codes, attributes.doc
-        )
+        tells = attributes.tells or attributes.identifier
+        kind, codes = attributes.identifies, attributes.codes
+        return EventField(name, avro, level, kind, masked, generalised, codes, attributes.doc, tells)
 
     def _mask_fits(self, mask: Mask | None, plain: Any, path: KeyPath) -> None:
         needed = type_needed(mask, plain) if mask is not None else None

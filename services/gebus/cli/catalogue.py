@@ -13,9 +13,10 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from gebus import plan
+from gebus import plan, usage
 from gebus.catalogue import Places, load
 from gebus.cli._options import CatalogueOption
+from gebus.cli._paper import PaperGrants
 from gebus.kafka import Connection, stack_home
 from gebus.kafka.admin import Admin
 from gebus.kafka.registry import Registry
@@ -78,25 +79,30 @@ def apply_command(
 ) -> None:
     """Bring the broker and the registry to what the catalogue says: topics, schemas, principals, rights.
 
-    Prints every change. Where the catalogue breaks a rule, a schema breaks an earlier version, the partitions of a
-    topic would change, or a step would forget what it remembers, nothing at all is changed. A second run changes
-    nothing. Passwords of new principals are written below GEBUS_HOME/secrets, readable by their owner alone.
+    Prints every change; `gebus policy diff` says before who sees more or less by it. Where the catalogue breaks a rule,
+    a schema breaks an earlier version, the partitions of a topic would change, or a step would forget what it
+    remembers, nothing at all is changed. A second run changes nothing. Passwords of new principals are written below
+    GEBUS_HOME/secrets, readable by their owner alone.
     """
     try:
         catalogue = _checked(root)
-        wanted = desired(catalogue, plan.lanes(catalogue))
         connection = Connection.load(_ADMIN)
         secrets = Secrets(stack_home() / "secrets")
         with Admin(connection) as admin, Registry(connection) as registry:
-            notebook = Notebook(connection)
+            papers, notebook = PaperGrants(connection, admin, catalogue), Notebook(connection)
+            lanes = plan.lanes(catalogue)
+            wanted = desired(catalogue, lanes, papers.granted)
             there = observe(admin, registry, secrets, notebook, [schema.subject for schema in wanted.schemas])
             changes = compare(wanted, there, root, now_ms=time.time_ns() // 1_000_000, forget=forget or ())
-            made = (*changes.additions, *changes.removals) if allow_removal else changes.additions
+            made = (*changes.additions, *(changes.removals if allow_removal else ()), *papers.changes)
             kept = () if allow_removal else changes.removals
             if not as_json:
                 _print_changes(made, kept)
+                if made and lanes:
+                    typer.echo(f"policy {lanes[0].policy}: `gebus policy diff` says who sees more or less by a change")
             if not dry_run:
                 apply(made, admin, registry, secrets, notebook)
+                papers.record()
             _print_end(made, kept, dry_run=dry_run, as_json=as_json)
     except ContractError as error:
         _print_findings(error.findings, root, as_json=as_json)
@@ -105,7 +111,8 @@ def apply_command(
 
 def _checked(root: Path) -> Catalogue:
     catalogue = load(root)
-    findings = plan.check(catalogue, Places(root))
+    places = Places(root)
+    findings = [*plan.check(catalogue, places), *usage.check(catalogue, places)]
     if findings:
         raise ContractError(findings)
     return catalogue

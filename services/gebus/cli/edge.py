@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -31,7 +31,7 @@ from gebus.kafka import Connection
 from gebus.model.errors import EventRefused, GebusError, NotFound
 
 if TYPE_CHECKING:
-    from gebus_connectors.sdk import Publisher, Sent, Start, Subscriber
+    from gebus_connectors.sdk import Delivery, Publisher, Sent, Start, Subscriber
 
 SOME_REFUSED = 3
 """The exit status of `publish` where some lines were refused, and the good ones sent."""
@@ -110,6 +110,12 @@ def consume(
     ] = None,
     follow: Annotated[bool, typer.Option("--follow", help="Wait for more at the end, until Ctrl-C.")] = False,
     form: Annotated[OutputFormat, typer.Option("--format")] = OutputFormat.TABLE,
+    receipts: Annotated[
+        Path | None,
+        typer.Option(
+            help="Keep a receipt of each record in this file, for `gebus ledger prove`; it holds the records."
+        ),
+    ] = None,
 ) -> None:
     """Show the records of a feed, from its beginning or from a time up to its end now. What is read stays unread
     for the party's own programs: no position is stored.
@@ -121,7 +127,8 @@ def consume(
     with Subscriber(Connection.load(party), [feed], start=begin) as subscriber:
         before = signal.signal(signal.SIGINT, lambda *_: subscriber.stop())
         try:
-            count = _show(subscriber, form, follow=follow)
+            with _receipts(subscriber, receipts) as keep:
+                count = _show(subscriber, form, keep, follow=follow)
         finally:
             signal.signal(signal.SIGINT, before)
     typer.echo(f"{count} record{'' if count == 1 else 's'} of {feed}", err=True)
@@ -195,27 +202,44 @@ def _send(
         ) from error
 
 
-def _show(subscriber: Subscriber, form: OutputFormat, *, follow: bool) -> int:
+@contextmanager
+def _receipts(subscriber: Subscriber, path: Path | None) -> Iterator[Callable[[Sequence[Delivery]], None]]:
+    """What keeps the receipts of deliveries: in a file for its owner's eyes alone, or nowhere."""
+    if path is None:
+        yield lambda deliveries: None
+        return
+    try:
+        file = open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8")  # noqa: PTH123, SIM115 - Path.open cannot set the mode
+    except OSError as error:
+        raise GebusError(f"{path} cannot be written: {error.strerror}") from None
+    with file:
+        yield lambda deliveries: file.writelines(f"{subscriber.receipt(one).encode()}\n" for one in deliveries)
+
+
+def _show(
+    subscriber: Subscriber, form: OutputFormat, keep: Callable[[Sequence[Delivery]], None], *, follow: bool
+) -> int:
     write, count = writer(form.value, sys.stdout), 0
     try:
-        for records in _followed(subscriber) if follow else _batches(subscriber):
-            write(records)
+        for deliveries in _followed(subscriber) if follow else _batches(subscriber):
+            keep(deliveries)
+            write([delivery.record for delivery in deliveries])
             sys.stdout.flush()
-            count += len(records)
+            count += len(deliveries)
     except BrokenPipeError:
         # What reads the pipe has seen enough, as `head` does. Python would complain when it flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return count
 
 
-def _followed(subscriber: Subscriber) -> Iterator[list[dict[str, object]]]:
+def _followed(subscriber: Subscriber) -> Iterator[list[Delivery]]:
     while not subscriber.stopping:
-        yield [delivery.record for delivery in subscriber.poll()]
+        yield subscriber.poll()
 
 
-def _batches(subscriber: Subscriber) -> Iterator[list[dict[str, object]]]:
+def _batches(subscriber: Subscriber) -> Iterator[list[Delivery]]:
     deliveries = subscriber.read_to_end()
-    while batch := [delivery.record for delivery in islice(deliveries, _BATCH)]:
+    while batch := list(islice(deliveries, _BATCH)):
         yield batch
 
 

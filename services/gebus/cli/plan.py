@@ -56,7 +56,8 @@ the schema has a default. Dates and instants may be written as text.
 
 expect: the records that the feed holds, in order, each with exactly the fields that the consumer gets, as the policy
 leaves them; a correction or retraction is one record more. Only envelope fields and tokens may be left out;
-{token: "13800000001"} stands for the token of that value. A record that becomes a dead letter is written as
+{token: "13800000001"} stands for the token of that value. A case with `mode: emergency` runs within an emergency that
+holds everywhere. A record that becomes a dead letter is written as
 {dead: wrong_key}, with its reason.
 """
 

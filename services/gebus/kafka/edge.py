@@ -90,6 +90,11 @@ def open_consumer(
     return consumer
 
 
+def cluster_of(consumer: KafkaConsumer) -> str:
+    """The id of the Kafka cluster that a consumer has asked something of: what tells one bus from another."""
+    return str(consumer._cluster.cluster_id)  # kafka-python has no other way to it for who may describe nothing
+
+
 def _subscribe(consumer: KafkaConsumer, connection: Connection, topics: Sequence[str]) -> None:
     with told(connection, f"reading {', '.join(topics)}"):
         unseen = [topic for topic in topics if not consumer.partitions_for_topic(topic)]

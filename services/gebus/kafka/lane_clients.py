@@ -89,6 +89,41 @@ def open_reader(connection: Connection, name: str) -> Consumer:
     )
 
 
+def open_control_reader(connection: Connection, group: str) -> Consumer:
+    """A consumer of the control topics, whose partitions the caller assigns; the group only keeps its offsets.
+
+    It sees committed records alone, and reports the end of a partition as a message with the error `_PARTITION_EOF`.
+    """
+    return Consumer(
+        {
+            **_common(connection, group),
+            "fetch.wait.max.ms": 100,
+            "group.id": group,
+            "auto.offset.reset": "error",
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "enable.partition.eof": True,
+            "isolation.level": "read_committed",
+        },
+        logger=_log,
+    )
+
+
+def open_control_writer(connection: Connection) -> Producer:
+    """The transactional producer of the control topics: whoever opens it ends what another had begun."""
+    return BoundedProducer(
+        {
+            **_common(connection, "gebus-control"),
+            "transactional.id": "gebus.control",
+            "transaction.timeout.ms": TRANSACTION_SECONDS * 1000,
+            "partitioner": "murmur2_random",
+            "linger.ms": 0,
+            "message.max.bytes": 2 << 20,
+        },
+        logger=_log,
+    )
+
+
 def open_producer(connection: Connection, slot: int) -> Producer:
     """The transactional producer of one worker slot; `init_transactions` fences whoever held the slot before.
 

@@ -10,13 +10,21 @@ from confluent_kafka.admin import AdminClient
 
 from gebus.kafka import Connection
 from gebus.kafka.admin import Admin
-from gebus.kafka.lane_clients import open_asker, open_consumer, open_producer, open_reader, require_answer
+from gebus.kafka.lane_clients import (
+    open_asker,
+    open_consumer,
+    open_control_reader,
+    open_producer,
+    open_reader,
+    require_answer,
+)
+from gebus.lanes.control import Reader
 from gebus.lanes.ends import Ends, Presence
 from gebus.lanes.forms import Notes
 from gebus.lanes.ids import topic_ids
 from gebus.lanes.notes import read_notes
 from gebus.lanes.ports import Consumer, Producer
-from gebus.lanes.settings import GROUP, slot_id
+from gebus.lanes.settings import CONTROL_GROUP, GROUP, slot_id
 
 
 class LaneClients:
@@ -36,6 +44,9 @@ class LaneClients:
 
     def producer(self, slot: int) -> Producer:
         return cast(Producer, open_producer(self._connection, slot))
+
+    def control_reader(self, slot: int) -> Reader:
+        return cast(Reader, open_control_reader(self._connection, f"{CONTROL_GROUP}.{slot}"))
 
     def leave(self, slot: int, member: str | None = None) -> None:
         with Admin(self._connection) as admin:

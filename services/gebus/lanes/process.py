@@ -18,6 +18,7 @@ from gebus.catalogue import load
 from gebus.kafka import Connection, stack_home
 from gebus.kafka.registry import Registry
 from gebus.lanes.clients import LaneClients
+from gebus.lanes.control import LaneControl
 from gebus.lanes.crash import CrashPoint
 from gebus.lanes.errors import Fenced
 from gebus.lanes.kernels import Kernels
@@ -56,7 +57,8 @@ def run_worker(options: WorkerOptions) -> None:
     _stop_with_supervisor(stop)
     settings, clock = options.settings, SystemClock()
     crash = CrashPoint(os.environ)
-    running = Lanes(lanes(load(options.catalogue)))
+    catalogue = load(options.catalogue)
+    running = Lanes(lanes(catalogue))
     directory = stack_home() / "state"
     tidy(directory, running.plans, clock.now_ms())
     connection = Connection.load(PRINCIPAL)
@@ -66,16 +68,19 @@ def run_worker(options: WorkerOptions) -> None:
         contracts = {name: one.contract for name, one in running.inputs.items()}
         schemas = WriterSchemas(registry, clock, settings, contracts)
         kernels = Kernels(running, Kernel, registry, schemas, master_secret(stack_home()))
+        clients = LaneClients(connection)
+        control = LaneControl(lambda: clients.control_reader(options.slot), catalogue.feeds, clock)
         worker = Worker(
-            running, kernels, LaneClients(connection), schemas, meter,
+            running, kernels, clients, schemas, meter,
             slot=options.slot, clock=clock, settings=settings, crash=crash,
-            directory=directory,
+            directory=directory, control=control,
         )  # fmt: skip
         try:
             gc.freeze()  # what the start has made lives as long as the process: no collection need look at it
             worker.run(stop.is_set, stop.wait)
         finally:
             schemas.close()
+            control.close()
             if server is not None:
                 server.shutdown()
 

@@ -13,9 +13,11 @@ from gebus_kernel import Kernel, SpillFailed
 
 from gebus.lanes.blocked import HeldPartitions
 from gebus.lanes.budget import Budget, StoppedInput
+from gebus.lanes.control import Control
 from gebus.lanes.crash import CrashPoint
 from gebus.lanes.dead_letters import dead_letter, dead_letter_topic
 from gebus.lanes.errors import Fenced, SessionEnded, in_our_words, is_missing, told
+from gebus.lanes.leaves import Leaves
 from gebus.lanes.membership import Membership
 from gebus.lanes.meter import Meter, Observation
 from gebus.lanes.ordered import OrderedInputs
@@ -65,11 +67,13 @@ class Session:
         membership: Membership,
         spill: Spill,
         unregistered: Callable[[], Mapping[str, str]],
+        control: Control,
     ) -> None:
         self._lanes, self._kernel, self._meter = lanes, kernel, meter
         self._slot, self._clock, self._settings, self._crash = slot, clock, settings, crash
         self._clients, self._schemas, self._membership = clients, schemas, membership
         self._consumer = clients.source_consumer(slot)
+        self._leaves, self._control = Leaves(lanes.plans), control
         self._snapshots = Snapshots(directory, kernel, clock, settings, meter.snapshots)
         self._restorer = Restorer(
             lanes, kernel, self._consumer, clients,
@@ -97,6 +101,7 @@ class Session:
     def run(self, stopping: Stopping) -> None:
         """Work until `stopping`; then finish what is open. Raises what ended it otherwise."""
         try:
+            self._control.tell(self._kernel, self._leaves)
             with told("joining the group"):
                 self._consumer.subscribe(
                     self._lanes.topics, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
@@ -125,6 +130,9 @@ class Session:
             self._take(batch)
         if self._transaction is not None and self._transaction.open and self._transaction.due_in <= 0:
             self._commit()
+        if self._control.changed():
+            self._commit()  # what was delivered so far stands under what was known; the next batch under the new
+            self._control.tell(self._kernel, self._leaves)
         if self._slices.waiting:
             self._restore()
         if self._held.waiting:
@@ -260,8 +268,9 @@ class Session:
                 raise in_our_words(error.args[0], "taking over the slot's transactional id") from error
             return False
         self._transaction = Transaction(
-            self._producer, self._kernel, self._clock, self._settings, crash=self._crash, snapshots=self._snapshots
-        )
+            self._producer, self._kernel, self._clock, self._settings,
+            crash=self._crash, snapshots=self._snapshots, leaves=self._leaves,
+        )  # fmt: skip
         self._membership.write(self._consumer.memberid() or "")
         return True
 

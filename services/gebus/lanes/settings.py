@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 GROUP = "gebus.lanes"
 """The consumer group of all workers."""
+CONTROL_GROUP = "gebus.lanes.control"
+"""With a point and the slot: the group whose offsets say how far a worker has taken the control topics in."""
 PRINCIPAL = "gebus-lanes"
 STATE_PREFIX = "gebus.state."
 

@@ -2,21 +2,23 @@
 
     1  begin     before the first record of a batch is taken
     2  produce   every delivered record and every dead letter of the batch; 1 and 2 repeat until the interval is over
-    3  state     what changed in the kernel, one record to the partition of its slice
-    4  offsets   the positions of every live partition, with the group's metadata (KIP-447)
-    5  commit    all of it becomes visible at once, or none
-    6  forget    the kernel drops what it would need to go back
+    3  leaves    what was delivered, for ledger and usage, one record a feed, slice and mode
+    4  state     what changed in the kernel, one record to the partition of its slice
+    5  offsets   the positions of every live partition, with the group's metadata (KIP-447)
+    6  commit    all of it becomes visible at once, or none
+    7  forget    the kernel drops what it would need to go back
 
 | if this fails | then |
 | --- | --- |
 | 1 begin | nothing was taken; the session ends |
-| 2 produce, 3 state | a new producer of the slot aborts it, or the broker after 15 s; the session ends; \
+| 2 produce, 3 leaves, 4 state | a new producer of the slot aborts it, or the broker after 15 s; the session ends; \
 the next restores the committed state and redoes the batch |
-| 4 offsets refused: the group gave the slices away | as for 2; their new owner redoes the batch |
-| 5 commit refused | as for 2 |
-| 4, 5 without an answer: the outcome is unknown | the session ends; the next waits until the broker has decided, then \
+| 5 offsets refused: the group gave the slices away | as for 2; their new owner redoes the batch |
+| 6 commit refused | as for 2; so too where a topic must not be written, that of the leaves or any other: nothing is \
+delivered, and as soon as it may be written, all is |
+| 5, 6 without an answer: the outcome is unknown | the session ends; the next waits until the broker has decided, then \
 reads state and offsets, which agree either way |
-| 6 forget: the worker dies before it | all is committed; the next owner goes on after it |
+| 7 forget: the worker dies before it | all is committed; the next owner goes on after it |
 | any: fenced | the worker leaves the process |
 
 A transaction is never aborted here, and a producer is never used again after a failure: a delayed answer to an old
@@ -26,7 +28,8 @@ open.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
@@ -34,10 +37,22 @@ from gebus_kernel import Kernel
 
 from gebus.lanes.crash import CrashPoint
 from gebus.lanes.errors import SessionEnded, in_our_words, told
+from gebus.lanes.leaves import Leaves
 from gebus.lanes.places import Slice
 from gebus.lanes.ports import Clock, Producer
 from gebus.lanes.settings import LaneSettings, state_topic
 from gebus.lanes.snapshots import Snapshots
+from gebus.model.errors import Denied
+from gebus.model.leaf import LEAF_TOPIC
+
+
+@contextmanager
+def _hoping() -> Iterator[None]:
+    """Whoever lost the right to write a topic tries again: it was there when the worker began, and comes back."""
+    try:
+        yield
+    except Denied as error:
+        raise SessionEnded(f"{error}; until then nothing is delivered, and nothing lost") from error
 
 
 class Transaction:
@@ -57,9 +72,10 @@ class Transaction:
         *,
         crash: CrashPoint,
         snapshots: Snapshots,
+        leaves: Leaves,
     ) -> None:
         self._producer, self._kernel, self._clock = producer, kernel, clock
-        self._settings, self._crash, self._snapshots = settings, crash, snapshots
+        self._settings, self._crash, self._snapshots, self._leaves = settings, crash, snapshots, leaves
         self._opened: float | None = None
 
     @property
@@ -100,7 +116,8 @@ class Transaction:
             for message in rest:
                 error = message.pop("_error")
                 if error.code() != KafkaError._QUEUE_FULL:
-                    raise in_our_words(self._cause(error), f"producing to {topic}")
+                    with _hoping():
+                        raise in_our_words(self._cause(error), f"producing to {topic}")
             # Full means full for all that follow, so that the rest is the end of the batch and order holds.
             self._wait_for_room(topic, deadline)
             messages = rest
@@ -115,12 +132,15 @@ class Transaction:
             except BufferError:
                 self._wait_for_room(topic, deadline)
             except KafkaException as error:
-                raise in_our_words(self._cause(error.args[0]), f"producing to {topic}") from error
+                with _hoping():
+                    raise in_our_words(self._cause(error.args[0]), f"producing to {topic}") from error
             else:
                 return
 
     def commit(self, positions: Sequence[TopicPartition], group_metadata: Any) -> list[int]:
         """Commit all of it with the positions it was made from; returns how long delivered records took, in buckets."""
+        if leaves := self._leaves.messages(self._kernel.leaves(), self._clock.now_ms()):
+            self._deliver(LEAF_TOPIC, leaves, partition=0)
         for lane, slice_number, key, value in self._kernel.state():
             # Where it comes to lie is the position of the snapshot that holds it.
             self._snapshots.producing(Slice(lane, slice_number), key, value)
@@ -128,10 +148,10 @@ class Transaction:
             self.produce(state_topic(lane), value, key=key, partition=slice_number, on_delivery=report)
         self._crash.reach("after_produce", self._settle)
         timeout = self._settings.commit_timeout
-        with told("adding the offsets to a transaction"):
+        with _hoping(), told("adding the offsets to a transaction"):
             self._producer.send_offsets_to_transaction(list(positions), group_metadata, timeout)
         self._crash.reach("after_offsets", self._settle)
-        with told("committing a transaction"):
+        with _hoping(), told("committing a transaction"):
             self._producer.commit_transaction(timeout)
         self._crash.reach("after_commit")
         self._opened = None

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gebus.lanes.backoff import Backoff
 from gebus.lanes.budget import Budget
+from gebus.lanes.control import Control
 from gebus.lanes.crash import CrashPoint
 from gebus.lanes.kernels import Kernels
 from gebus.lanes.membership import Membership
@@ -46,10 +47,11 @@ class Worker:
         settings: LaneSettings,
         crash: CrashPoint,
         directory: Path,
+        control: Control,
     ) -> None:
         self._lanes, self._kernels, self._clients, self._schemas = lanes, kernels, clients, schemas
         self._meter, self._slot, self._clock = meter, slot, clock
-        self._settings, self._crash, self._directory = settings, crash, directory
+        self._settings, self._crash, self._directory, self._control = settings, crash, directory, control
         self._spill = Spill(directory, settings, clock)
         self._budget = Budget(self._spill.memory, clock)
         self._membership = Membership(directory, slot)
@@ -117,6 +119,7 @@ class Worker:
             membership=self._membership,
             spill=self._spill,
             unregistered=lambda: self._kernels.missing(kernel),
+            control=self._control,
         )
 
     def _pause(self, error: GebusError, wait: Callable[[float], object]) -> None:

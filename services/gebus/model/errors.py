@@ -4,6 +4,7 @@
     |-- ContractError           the catalogue breaks a rule; carries every Finding, not only the first
     |-- EventRefused            one event does not fit its contract; names the field's path
     |-- IdentifierRefused       a text is no identifier of its kind; its message shows nothing of the text
+    |-- ActRefused              an act on a grant or a mode breaks a rule of its state machine
     |-- PlanError               a feed cannot be compiled into a lane
     |-- Unavailable             a server does not answer; retriable
     |-- Denied                  a server answered, and said no to this principal
@@ -74,6 +75,18 @@ class IdentifierRefused(GebusError):
     def __init__(self, kind: str, where: str, found: str, allowed: str, next_step: str = "") -> None:
         self.kind, self.where, self.found, self.allowed, self.next_step = kind, where, found, allowed, next_step
         super().__init__(f"no {kind}: wrong in {where}; allowed: {allowed}")
+
+
+class ActRefused(GebusError):
+    """Somebody may not do this to a grant or a mode, or not now; nothing was changed.
+
+    `rule` is one word in kebab-case, `what` the grant or mode, `found`, `allowed` and `next_step` are as in a Finding.
+    """
+
+    def __init__(self, rule: str, what: str, found: str, allowed: str, next_step: str = "") -> None:
+        self.rule, self.what, self.found, self.allowed, self.next_step = rule, what, found, allowed, next_step
+        advice = f"; {next_step}" if next_step else ""
+        super().__init__(f"{what}: {found}; allowed: {allowed}{advice} [{rule}]")
 
 
 class PlanError(GebusError):

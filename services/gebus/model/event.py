@@ -7,6 +7,22 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Identifies = Literal["direct", "quasi", "none"]
+TELLS = (
+    "citizen-id",
+    "uscc",
+    "division",
+    "phone",
+    "plate",
+    "name",
+    "birth-date",
+    "sex",
+    "address",
+    "place",
+    "occupation",
+    "ethnicity",
+    "account",
+)
+"""What a field can tell of whom it is about; the first five are kinds of identifiers as well."""
 AvroType = Any
 """The JSON of an Avro type, as `json.loads` gives it."""
 
@@ -37,12 +53,14 @@ class Mask:
 
     drop: the field is not in the delivered schema. null: always null. fixed: always `value`. partial: the `first` and
     `last` characters stay, each other one becomes `*`; a value no longer than first + last becomes stars alone.
-    division: the first `digits` digits of a GB/T 2260 code, then zeros; zeros alone for what is no such code. date,
-    instant: cut to the `unit` (UTC). band: the lower end of the band of `width` that the number lies in. token: the
-    first 32 hex digits of HMAC-SHA-256 under a key of this consumer and purpose.
+    division: the first `digits` digits of a GB/T 2260 code, then zeros; zeros alone for what is no such code. parent:
+    the same, up to the division that it lies in; the parent of a province is zeros. date, instant: cut to the `unit`
+    (UTC). band: the lower end of the band of `width` that the number lies in. grid: degrees, cut to the south-western
+    edge of a cell of `width` arc minutes (a minute of latitude is 1,852 m). token: the first 32 hex digits of an HMAC
+    under a key of this consumer, purpose and period.
     """
 
-    kind: Literal["drop", "null", "fixed", "partial", "division", "date", "instant", "band", "token"]
+    kind: Literal["drop", "null", "fixed", "partial", "division", "parent", "date", "instant", "band", "grid", "token"]
     value: str = ""
     first: int = 0
     last: int = 0
@@ -68,6 +86,8 @@ class EventField:
     codes: str | None
     """The code list that the value is taken from, or None."""
     doc: str
+    tells: str | None = None
+    """What of `TELLS` it tells of whom it is about, where that matters for what else is shown beside it."""
 
     @property
     def nullable(self) -> bool:

@@ -51,17 +51,18 @@ class PartialMask(Model):
 
 
 class GeneraliseMask(Model):
-    """Exactly one of: division, date, instant, band."""
+    """Exactly one of: division, date, instant, band, grid (arc minutes)."""
 
-    division: Literal["province", "city", "county"] | None = None
+    division: Literal["province", "city", "county", "street", "parent"] | None = None
     date: Literal["month", "year"] | None = None
     instant: Literal["day", "month", "year"] | None = None
     band: Annotated[int, Field(ge=2)] | None = None
+    grid: Annotated[int, Field(ge=1, le=600)] | None = None
 
     @model_validator(mode="after")
     def _one(self) -> GeneraliseMask:
-        if sum(part is not None for part in (self.division, self.date, self.instant, self.band)) != 1:
-            raise ValueError("generalise takes exactly one of division, date, instant, band")
+        if sum(part is not None for part in (self.division, self.date, self.instant, self.band, self.grid)) != 1:
+            raise ValueError("generalise takes exactly one of division, date, instant, band, grid")
         return self
 
 
@@ -162,7 +163,10 @@ def kind_and_name(step: Step) -> tuple[str, str]:
 
 
 class Grant(Model):
-    """The approved permission behind a feed. After `expires_on` (00:00 UTC, by log time) its records are withheld."""
+    """A permission that was approved on paper; `gebus apply` records it (see gebus.model.grant).
+
+    After `expires_on` (00:00 UTC, by log time) the feed's records are withheld.
+    """
 
     basis: Annotated[str, Field(min_length=1)]
     approved_by: PartyId
@@ -180,6 +184,7 @@ class Case(Model):
     """Given these records, the feed holds exactly those, in order. The format is explained by `gebus test --help`."""
 
     name: Annotated[str, Field(min_length=1)]
+    mode: Literal["normal", "emergency"] = "normal"
     given: tuple[Mapping[str, Any], ...]
     expect: tuple[Mapping[str, Any], ...]
 
@@ -192,7 +197,8 @@ class Feed(Model):
     consumer: PartyId
     purpose: Name
     tier: Annotated[int, Field(ge=1, le=4)]
-    grant: Grant
+    grant: Grant | None = None
+    """Left out, nothing flows until it is asked for and approved: `gebus grant request`."""
     retention: Duration
     partitions: Annotated[int, Field(ge=1, le=100)]
     sources: Annotated[Mapping[FieldName, TopicName], Field(min_length=1)]
@@ -207,8 +213,16 @@ class Feed(Model):
     nothing. Not promised: a retraction after the feed's topic has let go of the record; one that comes under another
     key of its contract than what it retracts, for it lies in another slice. `gebus explain` names such a contract.
     """
-    mode: Literal["any"]
+    mode: Literal["any", "normal", "emergency"]
+    """When its records flow: always; outside every emergency alone; or within one alone, by the record's region and the
+    log's time. What they show within one is decided by the policy's lines for an emergency."""
     cases: Annotated[tuple[Case, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _approved_by_another(self) -> Feed:
+        if self.grant is not None and self.grant.approved_by == self.consumer:
+            raise ValueError(f"grant is approved by another party than the consumer, {self.consumer}")
+        return self
 
     @property
     def id(self) -> str:

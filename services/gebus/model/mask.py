@@ -7,7 +7,7 @@ from typing import Literal
 from gebus.model.event import AvroType, Mask
 from gebus.model.feed import GeneraliseMask, MaskChoice
 
-_DIGITS = {"province": 2, "city": 4, "county": 6}
+_DIGITS = {"province": 2, "city": 4, "county": 6, "street": 9}
 
 
 def mask_of(choice: Literal["null", "token", "drop"] | MaskChoice) -> Mask:
@@ -26,11 +26,15 @@ def mask_of(choice: Literal["null", "token", "drop"] | MaskChoice) -> Mask:
 def generalisation_of(choice: GeneraliseMask) -> Mask:
     """The mask behind a written generalisation."""
     if choice.division is not None:
+        if choice.division == "parent":
+            return Mask(kind="parent")
         return Mask(kind="division", digits=_DIGITS[choice.division])
     if choice.date is not None:
         return Mask(kind="date", unit=choice.date)
     if choice.instant is not None:
         return Mask(kind="instant", unit=choice.instant)
+    if choice.grid is not None:
+        return Mask(kind="grid", width=choice.grid)
     return Mask(kind="band", width=choice.band or 0)
 
 
@@ -41,7 +45,7 @@ def type_needed(mask: Mask, avro: AvroType) -> str | None:
     match mask.kind:
         case "drop" | "null":
             return None
-        case "fixed" | "partial" | "division":
+        case "fixed" | "partial" | "division" | "parent":
             fits, needed = name == "string" and logical is None, "a string"
         case "token":
             fits, needed = name in ("string", "int", "long"), "a string, an int or a long"
@@ -49,6 +53,8 @@ def type_needed(mask: Mask, avro: AvroType) -> str | None:
             fits, needed = logical == "date", "a date"
         case "instant":
             fits, needed = logical == "timestamp-millis", "a timestamp-millis"
+        case "grid":
+            fits, needed = name in ("float", "double"), "a float or a double"
         case "band":
             fits, needed = name in ("int", "long") and logical is None, "an int or a long"
     return None if fits else needed

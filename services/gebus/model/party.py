@@ -20,3 +20,5 @@ class Party(Model):
     uscc: Annotated[str, StringConstraints(pattern=r"^[0-9A-HJ-NP-RTUWXY]{18}$")]
     kind: Literal["enterprise", "department"]
     region: Annotated[str, StringConstraints(pattern=r"^[0-9]{6,12}$")]
+    commands: bool = False
+    """Whether it may open an emergency, within its own region (see gebus.model.mode)."""

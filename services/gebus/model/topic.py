@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from gebus.model.base import Duration, FieldName, Model, PartyId, Title, TopicName
+from gebus.model.sharing import STRICT, Sharing
 
 
 class Standard(Model):
@@ -59,6 +60,8 @@ class TopicContract(Model):
     dead_letters: DeadLetterLimit
     standard: Standard | None
     """Written out as `null` where the event is no statistical series."""
+    sharing: Sharing = STRICT
+    """Who decides on a request for it. Left out it is the strictest that can still be granted."""
     examples: Annotated[tuple[str, ...], Field(min_length=1)]
     """Files below `examples/<topic>/`."""
 

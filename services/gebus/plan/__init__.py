@@ -1,5 +1,6 @@
 """Feeds -> lane plans: values that one can print, compare and test before anything runs."""
 
+from gebus.plan.difference import FeedDifference, FieldDifference, differences
 from gebus.plan.explanation import explain
 from gebus.plan.inputs import REKEY_PREFIX
 from gebus.plan.planner import Places, check, lanes, rekeys
@@ -11,7 +12,9 @@ from gebus.plan.values import FeedPlan, FieldPlan, InputPlan, LanePlan, RekeyPla
 __all__ = [
     "REKEY_PREFIX",
     "DeduplicatePlan",
+    "FeedDifference",
     "FeedPlan",
+    "FieldDifference",
     "FieldPlan",
     "InputPlan",
     "JoinPlan",
@@ -25,6 +28,7 @@ __all__ = [
     "TablePlan",
     "WherePlan",
     "check",
+    "differences",
     "explain",
     "lanes",
     "rekeys",

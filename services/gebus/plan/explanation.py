@@ -14,6 +14,7 @@ from gebus.plan.relation import JoinPlan, Relation, SidePlan
 from gebus.plan.steps import DeduplicatePlan, StepPlan, WherePlan
 from gebus.plan.values import FeedPlan, InputPlan, LanePlan, RekeyPlan
 from gebus.plan.words import duration
+from gebus.policy import Outcome
 
 
 def explain(lanes: Sequence[LanePlan], feed: Feed) -> dict[str, Any]:
@@ -26,7 +27,8 @@ def explain(lanes: Sequence[LanePlan], feed: Feed) -> dict[str, Any]:
         "consumer": plan.consumer,
         "purpose": plan.purpose,
         "tier": plan.tier,
-        "grant": {
+        "grant": plan.grant
+        and {
             "basis": plan.grant.basis,
             "approved_by": plan.grant.approved_by,
             "approved_on": plan.grant.approved_on.isoformat(),
@@ -46,15 +48,25 @@ def explain(lanes: Sequence[LanePlan], feed: Feed) -> dict[str, Any]:
             {
                 "name": field.name,
                 "of": field.of,
-                "delivered": field.outcome.delivered,
-                "outcome": field.outcome.words,
-                "decided_by": field.outcome.decided_by,
-                "reason": field.outcome.reason,
-                "policy_line": field.outcome.line and field.outcome.line.code,
+                "delivered": field.delivered,
+                **_outcome(field.outcome),
+                "emergency": None if field.emergency.mask == field.outcome.mask else _outcome(field.emergency),
             }
             for field in plan.fields
         ],
         "policy_lines": _cited(plan),
+        "policy_version": lane.policy,
+        "mode": plan.mode,
+        "tokens": plan.tokens and plan.tokens.words,
+    }
+
+
+def _outcome(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "outcome": outcome.words,
+        "decided_by": outcome.decided_by,
+        "reason": outcome.reason,
+        "policy_line": outcome.line and outcome.line.code,
     }
 
 
@@ -87,7 +99,8 @@ def _rekey(writer: LanePlan, rekey: RekeyPlan) -> dict[str, Any]:
 
 
 def _cited(plan: FeedPlan) -> list[dict[str, Any]]:
-    lines = {field.outcome.line.code: field.outcome.line for field in plan.fields if field.outcome.line is not None}
+    outcomes = [outcome for field in plan.fields for outcome in field.outcomes]
+    lines = {outcome.line.code: outcome.line for outcome in outcomes if outcome.line is not None}
     return [
         {"code": line.code, "source": line.source, "since": line.valid_from and line.valid_from.isoformat()}
         for line in lines.values()

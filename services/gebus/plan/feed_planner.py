@@ -30,7 +30,9 @@ from gebus.plan.selection import Selection
 from gebus.plan.steps import DeduplicatePlan, StepPlan, WherePlan
 from gebus.plan.values import FeedPlan, FieldPlan, TablePlan
 from gebus.plan.words import duration
-from gebus.policy import Policy
+from gebus.policy import Policy, TokenRule
+
+_FOR_EVER = (1 << 63) - 1
 
 
 @dataclass(slots=True)
@@ -46,6 +48,7 @@ class _Draft:
     """Whether the steps have come to it."""
     before: dict[str, list[StepPlan]] = field(default_factory=dict)
     after: list[StepPlan] = field(default_factory=list)
+    tokens: TokenRule | None = None
     used: dict[str, set[str]] = field(default_factory=dict)
     """The fields of each alias that steps after the relation name."""
 
@@ -97,6 +100,7 @@ class FeedPlanner:
                         selection = Selection(feed, envelope, draft.scope, self._policy)
                         fields, found = selection.plan(select, ("steps", index, kind, "fields"))
                         problems += found
+                        draft.tokens = selection.tokens(fields)
                         for one in fields:
                             draft.use(one.path)
             except Refusal as refusal:
@@ -110,7 +114,7 @@ class FeedPlanner:
 
     def _feed_plan(self, draft: _Draft, fields: Sequence[FieldPlan]) -> FeedPlan:
         feed = draft.feed
-        expires = datetime.combine(feed.grant.expires_on, time(), UTC)
+        expires = None if feed.grant is None else datetime.combine(feed.grant.expires_on, time(), UTC)
         follow = feed.corrections == "follow"
         return FeedPlan(
             name=feed.id,
@@ -121,7 +125,7 @@ class FeedPlanner:
             partitions=feed.partitions,
             retention=feed.retention,
             grant=feed.grant,
-            grant_expires_ms=int(expires.timestamp()) * 1000,
+            grant_expires_ms=_FOR_EVER if expires is None else int(expires.timestamp()) * 1000,
             source=self._inputs.index(next(iter(draft.sources.values()))) if len(draft.sources) == 1 else None,
             relation=self._relation(draft),
             steps=tuple(draft.after),
@@ -129,6 +133,8 @@ class FeedPlanner:
             select=kind_and_name(feed.steps[-1])[1],
             fields=tuple(fields),
             output_schema=output_schema(feed.consumer, feed.feed, fields, f"{feed.title.en} ({feed.title.zh})"),
+            mode=feed.mode,
+            tokens=draft.tokens,
         )
 
     def _relation(self, draft: _Draft) -> Relation | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Protocol
 
@@ -17,7 +17,7 @@ from gebus.plan.refusal import KeyPath, Problem, Refusal
 from gebus.plan.relation import ReconcilePlan
 from gebus.plan.relation_planner import check_relation
 from gebus.plan.values import FeedPlan, LanePlan, RekeyPlan, TablePlan
-from gebus.policy import POLICY_LIST, Policy
+from gebus.policy import Policy
 
 MOST_LANES = 120
 """Of one topic: its offsets carry a mark of 32 bytes for each, and Kafka keeps 4,096."""
@@ -38,7 +38,7 @@ def lanes(catalogue: Catalogue, *, on: date | None = None) -> tuple[LanePlan, ..
     lines of the policy that have no end hold. PlanError names the first thing that cannot be planned; a catalogue that
     `gebus check` passes has none.
     """
-    plans, problems = _plan(catalogue, _policy(catalogue, on))
+    plans, problems = _plan(catalogue, Policy.of(catalogue.codes, on))
     if problems:
         raise problems[0].as_error()
     return plans
@@ -55,7 +55,7 @@ def check(catalogue: Catalogue, places: Places) -> list[Finding]:
     Not promised: the other steps of a feed whose sources do not fit its join or reconcile; they depend on it.
     """
     try:
-        policy = _policy(catalogue, None)
+        policy = Policy.of(catalogue.codes)
     except PlanError as error:
         return [_policy_finding(catalogue, places, error)]
     _, problems = _plan(catalogue, policy)
@@ -64,17 +64,11 @@ def check(catalogue: Catalogue, places: Places) -> list[Finding]:
 
 def _policy_finding(catalogue: Catalogue, places: Places, error: PlanError) -> Finding:
     file, _, code = error.place.partition(": ")
-    entries = catalogue.codes[POLICY_LIST].entries if POLICY_LIST in catalogue.codes else ()
+    codes = catalogue.codes.get(file.removeprefix("codes/").removesuffix(".yaml"))
+    entries = codes.entries if codes is not None else ()
     path = next((("entries", index) for index, entry in enumerate(entries) if entry.code == code), ())
     found = f"{code}: {error.problem}" if code else error.problem
     return Finding(file, places.line(file, path), "policy", found, "a policy that decides each case once")
-
-
-def _policy(catalogue: Catalogue, on: date | None) -> Policy:
-    codes = catalogue.codes.get(POLICY_LIST)
-    if codes is None:
-        raise PlanError(f"codes/{POLICY_LIST}.yaml", "there is no policy, so no field may leave; write the list")
-    return Policy.from_codes(codes, on)
 
 
 @dataclass(slots=True)
@@ -110,7 +104,8 @@ def _plan(catalogue: Catalogue, policy: Policy) -> tuple[tuple[LanePlan, ...], l
             if part.internal:
                 own = as_it_is(part.contract)
                 lanes.setdefault(own.name, _Lane((own,))).rekey(part, _moves(part, plans))
-    return tuple(_lane(catalogue, name, lanes[name], *planned.get(name, ([], ()))) for name in sorted(lanes)), problems
+    made = (_lane(catalogue, name, lanes[name], *planned.get(name, ([], ()))) for name in sorted(lanes))
+    return tuple(replace(lane, policy=policy.version) for lane in made), problems
 
 
 def _gathered(catalogue: Catalogue, origins: Mapping[str, Origin]) -> tuple[dict[str, _Lane], list[Problem]]:

@@ -10,6 +10,16 @@ from gebus.plan.words import relation_lines
 _TIERS = {1: "the public", 2: "organisations", 3: "departments", 4: "the authority in charge"}
 
 
+def _grant(grant: dict[str, str] | None, feed: str) -> list[str]:
+    if grant is None:
+        return [f"  grant      none on paper; `gebus grant request {feed}` asks for one, and nothing flows without"]
+    return [
+        f"  grant      {grant['basis']}",
+        f"             approved by {grant['approved_by']} on {grant['approved_on']}; "
+        f"withheld from {grant['expires_on']} 00:00 UTC on",
+    ]
+
+
 def render(explanation: dict[str, Any]) -> str:
     """What `gebus explain` prints of the values of `explain`."""
     grant, delivers, lane = explanation["grant"], explanation["delivers"], explanation["lane"]
@@ -18,9 +28,7 @@ def render(explanation: dict[str, Any]) -> str:
         f"{explanation['feed']}: {explanation['title']['en']} ({explanation['title']['zh']})",
         "",
         f"  consumer   {explanation['consumer']}, for {explanation['purpose']}, tier {tier}: {_TIERS[tier]}",
-        f"  grant      {grant['basis']}",
-        f"             approved by {grant['approved_by']} on {grant['approved_on']}; "
-        f"withheld from {grant['expires_on']} 00:00 UTC on",
+        *_grant(grant, explanation["feed"]),
         f"  delivers   {delivers['topic']}, {_counted(delivers['partitions'], 'partition')}, "
         f"kept {delivers['retention']}, as {delivers['schema']}",
         f"  lane       {lane['name']}, {_counted(lane['slices'], 'slice')}"
@@ -34,13 +42,10 @@ def render(explanation: dict[str, Any]) -> str:
         *(f"  {line}" for line in _corrections(explanation)),
         "",
         "Fields, after the envelope's eight, which pass",
-        *_table(
-            [field["name"], field["of"], field["outcome"], field["reason"]]
-            for field in explanation["fields"]
-            if field["name"] != field["of"]
-        ),
+        *_table(row for field in explanation["fields"] if field["name"] != field["of"] for row in _rows(field)),
+        *([f"  tokens: {explanation['tokens']}"] if explanation["tokens"] else []),
         "",
-        "Policy",
+        f"Policy {explanation['policy_version']}",
         *(f"  {line['code']}: {line['source']}{_since(line['since'])}" for line in explanation["policy_lines"]),
     ]
     return "\n".join(lines) + "\n"
@@ -109,6 +114,13 @@ def _corrections(explanation: dict[str, Any]) -> list[str]:
             for one in corrections["not_heard"]
         ),
     ]
+
+
+def _rows(field: dict[str, Any]) -> Iterator[list[str]]:
+    """A field as it is, and a row below where an emergency changes that."""
+    yield [field["name"], field["of"], field["outcome"], field["reason"]]
+    if field["emergency"] is not None:
+        yield ["", "in an emergency", field["emergency"]["outcome"], field["emergency"]["reason"]]
 
 
 def _table(rows: Iterable[list[str]]) -> Iterator[str]:

@@ -77,11 +77,20 @@ def scalar_type(avro: AvroType) -> Type | None:
 
 def delivered_type(field: EventField, avro: AvroType, mask: Mask | None) -> AvroType:
     """The type of a field as delivered; `avro` is its type at the source, complete in itself."""
-    if mask is None or mask.kind in ("date", "instant", "band"):
+    if mask is None or mask.kind in ("date", "instant", "band", "grid"):
         return avro
     if mask.kind == "null":
         return ["null", plain(avro)]
     return ["null", "string"] if field.nullable else "string"
+
+
+def in_both_modes(normal: AvroType | None, emergency: AvroType | None) -> AvroType | None:
+    """One type for what either mode delivers, None standing for nothing; None where they have none in common."""
+    types = [avro for avro in (normal, emergency) if avro is not None]
+    if not types or plain(types[0]) != plain(types[-1]):
+        return None
+    null = len(types) == 1 or any(isinstance(avro, list) for avro in types)
+    return ["null", plain(types[0])] if null else types[0]
 
 
 def output_schema(consumer: str, feed: str, fields: Sequence[FieldPlan], doc: str) -> AvroType:
@@ -93,7 +102,7 @@ def output_schema(consumer: str, feed: str, fields: Sequence[FieldPlan], doc: st
         "name": "".join(part.capitalize() for part in feed.split("-")),
         "namespace": namespace,
         "doc": doc,
-        "fields": [_output_field(field, names, namespace) for field in fields if field.outcome.delivered],
+        "fields": [_output_field(field, names, namespace) for field in fields if field.delivered],
     }
 
 
@@ -123,14 +132,14 @@ def definitions(avro: AvroType) -> Mapping[str, AvroType]:
 
 
 def _output_field(field: FieldPlan, names: _Names, namespace: str) -> Mapping[str, Any]:
-    mask = field.outcome.mask
-    doc = field.source.doc if mask is None else f"{field.source.doc} ({field.outcome.words})".strip()
+    clear = all(outcome.mask is None for outcome in field.outcomes)
+    doc = field.source.doc if clear else f"{field.source.doc} ({field.words})".strip()
     result: dict[str, Any] = {"name": field.name, "type": names.spelled(field.type, namespace), "doc": doc}
     if isinstance(field.type, list) and field.type[0] == "null":
         result["default"] = None
     if field.name not in ENVELOPE:
         result |= {"classification": field.source.level, "identifies": field.source.identifies}
-        if field.source.codes is not None and mask is None:
+        if field.source.codes is not None and clear:
             result["codes"] = field.source.codes
     return result
 

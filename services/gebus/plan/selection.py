@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from gebus.model.event import ENVELOPE, Mask
+from gebus.model.event import ENVELOPE, EventField, Mask
 from gebus.model.feed import Feed, Select, SelectedField
 from gebus.model.mask import mask_of
 from gebus.plan.origin import Origin
 from gebus.plan.refusal import KeyPath, Problem, Refusal
-from gebus.plan.schema import delivered_type
+from gebus.plan.schema import delivered_type, in_both_modes, plain
 from gebus.plan.values import FieldPlan
-from gebus.policy import Policy, decide, inapplicable
+from gebus.policy import (
+    NULL,
+    TOKEN_LIST,
+    Outcome,
+    Policy,
+    PolicyMode,
+    Shown,
+    TokenRule,
+    decide,
+    inapplicable,
+    tells_no_more,
+    told_together,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +45,33 @@ class Selection:
                 fields.append(self._field(name, choice))
             except Refusal as refusal:
                 problems.append(Problem(self.feed, (*path, name), f"{step.name}.{name}", refusal))
-        return fields, problems
+        return fields, problems or [Problem(self.feed, path, step.name, refusal) for refusal in self._together(fields)]
+
+    def _together(self, fields: Sequence[FieldPlan]) -> Iterator[Refusal]:
+        """What the fields of the view tell together and must not, in either mode."""
+        for mode, when in enumerate(("", " in an emergency")):
+            shown = [
+                Shown(field.name, field.source, field.outcomes[mode].mask)
+                for field in fields
+                if field.outcomes[mode].delivered
+            ]
+            found = list(told_together(self.policy.combinations, self.feed.tier, shown))
+            if found:
+                combination, parts = found[0]
+                told = " beside ".join(f"`{one.name}` ({one.words})" for one in parts)
+                allowed = f"no view with both, by {combination.code}: {combination.source}"
+                yield Refusal(f"{told}{when}", allowed, "leave one of them out, or mask one of them more")
+                return
+
+    def tokens(self, fields: Sequence[FieldPlan]) -> TokenRule | None:
+        """How the tokens among these fields are made."""
+        if not any(outcome.mask is not None and outcome.mask.kind == "token" for f in fields for outcome in f.outcomes):
+            return None
+        rule = self.policy.token_rule(self.feed.purpose)
+        if rule is None:
+            found = f"a token, and no rule how tokens for {self.feed.purpose} are made"
+            raise Refusal(found, f"codes/{TOKEN_LIST}.yaml with a rule for {self.feed.purpose}, or for any")
+        return rule
 
     def _field(self, name: str, choice: str | SelectedField) -> FieldPlan:
         if name in ENVELOPE:
@@ -55,6 +93,29 @@ class Selection:
         field = origin.field(source_name)
         if field is None:
             raise AssertionError("the catalogue refuses an event without its envelope")
-        outcome = decide(field, self.feed.tier, self.policy, author)
-        avro = delivered_type(field, origin.type(source_name), outcome.mask)
-        return FieldPlan(name, field, outcome, avro, of, origin.path(source_name))
+        normal, emergency = self._outcomes(field, author)
+        types = [delivered_type(field, origin.type(source_name), one.mask) for one in (normal, emergency)]
+        given = [avro if one.delivered else None for avro, one in zip(types, (normal, emergency), strict=True)]
+        avro = types[0] if given == [None, None] else in_both_modes(*given)
+        if avro is None:
+            # A record has one schema: what is a text for good cannot be a number for a while.
+            reason = f"{emergency.reason}, but that is of another type than {normal.words}"
+            if tells_no_more(normal, emergency):
+                emergency, avro = replace(normal, reason=f"{reason}: as in the normal mode"), types[0]
+            else:
+                emergency = Outcome(NULL, emergency.decided_by, f"{reason}: nothing is told", emergency.line)
+                avro = in_both_modes(types[0], ["null", plain(types[0])])
+        return FieldPlan(name, field, normal, emergency, avro, of, origin.path(source_name))
+
+    def _outcomes(self, field: EventField, author: Mask | None) -> tuple[Outcome, Outcome]:
+        """In the normal mode and in an emergency; the same where the feed flows in one of them alone."""
+        modes: dict[str, tuple[PolicyMode, PolicyMode]] = {
+            "any": ("normal", "emergency"),
+            "normal": ("normal", "normal"),
+            "emergency": ("emergency", "emergency"),
+        }
+        feed = self.feed
+        normal, emergency = (
+            decide(field, feed.tier, self.policy, author, purpose=feed.purpose, mode=mode) for mode in modes[feed.mode]
+        )
+        return normal, normal if normal.mask == emergency.mask else emergency

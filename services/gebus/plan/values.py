@@ -12,13 +12,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
-from gebus.model.event import AvroType, EventField
+from gebus.model.event import ENVELOPE, AvroType, EventField
 from gebus.model.feed import Grant
 from gebus.plan.relation import Relation
 from gebus.plan.steps import StepPlan
-from gebus.policy import Outcome
+from gebus.policy import NULL, Outcome, TokenRule
 
 _MASK_ATTRIBUTES = {
     "fixed": ("value",),
@@ -27,6 +27,7 @@ _MASK_ATTRIBUTES = {
     "date": ("unit",),
     "instant": ("unit",),
     "band": ("width",),
+    "grid": ("width",),
 }
 """What the kernel is told of each kind of mask; the others need nothing."""
 
@@ -95,27 +96,47 @@ class RekeyPlan:
 
 @dataclass(frozen=True, slots=True)
 class FieldPlan:
-    """One field of the delivered record, and of those the policy keeps back: `outcome.delivered` tells which."""
+    """One field of the delivered record, and of those the policy keeps back: `delivered` tells which."""
 
     name: str
     source: EventField
     outcome: Outcome
+    """In the normal mode; of a feed that flows in an emergency alone, there."""
+    emergency: Outcome
+    """Within an emergency; the same where it makes no difference."""
     type: AvroType
-    """The Avro type as delivered, complete in itself."""
+    """The Avro type as delivered, complete in itself, in either mode: null where one of them keeps the field back."""
     of: str
     """What was selected, `<alias>.<field>`; for the envelope the name alone."""
     path: tuple[str, ...]
     """Where the value lies in the record that comes out of the last step."""
 
-    def to_json(self, avro: AvroType) -> dict[str, Any]:
+    @property
+    def words(self) -> str:
+        """What is delivered, in words."""
+        if self.outcome.mask == self.emergency.mask:
+            return self.outcome.words
+        return f"{self.outcome.words}; in an emergency {self.emergency.words}"
+
+    @property
+    def outcomes(self) -> tuple[Outcome, Outcome]:
+        return self.outcome, self.emergency
+
+    @property
+    def delivered(self) -> bool:
+        """Whether the field is in the record at all."""
+        return any(outcome.delivered for outcome in self.outcomes)
+
+    def to_json(self, avro: AvroType, outcome: Outcome) -> dict[str, Any]:
         """The field with its type as it stands in the record, where a definition is written out but once."""
-        mask = self.outcome.mask
+        mask = outcome.mask if outcome.delivered else NULL
         return {
             "name": self.name,
             "path": self.path,
             "type": avro,
             "mask": mask
             and {"kind": mask.kind, **{name: getattr(mask, name) for name in _MASK_ATTRIBUTES.get(mask.kind, ())}},
+            "class": 0 if self.name in ENVELOPE else self.source.level,
         }
 
 
@@ -131,8 +152,10 @@ class FeedPlan:
     tier: int
     partitions: int
     retention: timedelta
-    grant: Grant
+    grant: Grant | None
+    """What was approved on paper, if anything was."""
     grant_expires_ms: int
+    """Until when records flow where nobody tells the kernel of live grants, as in `gebus test`."""
     source: int | None
     """The input of a feed that has only one; None: a join has two."""
     relation: Relation | None
@@ -146,14 +169,19 @@ class FeedPlan:
     """The envelope, then every selected field, also those that the policy drops."""
     output_schema: AvroType
     """The Avro schema of the delivered record."""
+    mode: Literal["any", "normal", "emergency"]
+    tokens: TokenRule | None
+    """How its tokens are made; None: it has none."""
 
     @property
     def delivered(self) -> tuple[FieldPlan, ...]:
-        return tuple(field for field in self.fields if field.outcome.delivered)
+        return tuple(field for field in self.fields if field.delivered)
 
     def to_json(self) -> dict[str, Any]:
         types = [field["type"] for field in self.output_schema["fields"]]
-        fields = [field.to_json(avro) for field, avro in zip(self.delivered, types, strict=True)]
+        pairs = list(zip(self.delivered, types, strict=True))
+        fields = [field.to_json(avro, field.outcome) for field, avro in pairs]
+        emergency = [field.to_json(avro, field.emergency) for field, avro in pairs]
         return {
             "name": self.name,
             "topic": self.topic,
@@ -162,7 +190,13 @@ class FeedPlan:
             "relation": self.relation and self.relation.to_json(),
             "steps": [step.to_json() for step in self.steps],
             "follow_ms": self.follow_ms,
-            "select": {"name": self.select, "fields": fields},
+            "mode": self.mode,
+            "tokens": self.tokens and {"period": self.tokens.period, "hash": self.tokens.hash},
+            "select": {
+                "name": self.select,
+                "fields": fields,
+                "emergency": emergency if emergency != fields else None,
+            },
         }
 
 
@@ -179,6 +213,8 @@ class LanePlan:
     rekeys: tuple[RekeyPlan, ...] = ()
     ordered: bool = False
     """Whether what it gives depends on the order between its topics."""
+    policy: str = ""
+    """The version of the policy that decided what its feeds deliver."""
 
     @property
     def remembers_ms(self) -> int:

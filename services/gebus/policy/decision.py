@@ -8,10 +8,11 @@ from typing import Literal
 from gebus.model.errors import PlanError
 from gebus.model.event import ENVELOPE, LEVELS, EventField, Mask
 from gebus.policy.masks import describe, inapplicable, leaves_no_more
-from gebus.policy.table import Line, Policy
+from gebus.policy.table import Line, Policy, PolicyMode
 
 _DROP = Mask(kind="drop")
-_NULL = Mask(kind="null")
+NULL = Mask(kind="null")
+"""What stands in a record for a field that is not shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,17 @@ class Outcome:
         return "in clear" if self.mask is None else describe(self.mask)
 
 
-def decide(field: EventField, tier: int, policy: Policy, author: Mask | None = None) -> Outcome:
-    """What a consumer of `tier` gets of `field`, whose author may have asked for a mask of their own.
+def decide(
+    field: EventField,
+    tier: int,
+    policy: Policy,
+    author: Mask | None = None,
+    *,
+    purpose: str = "",
+    mode: PolicyMode = "normal",
+) -> Outcome:
+    """What a consumer of `tier` gets of `field` for `purpose` in `mode`, by the policy and the feed's author, who may
+    have asked for a mask of their own.
 
     Promised: nothing that cannot be computed from what the policy leaves. An envelope field passes, for it is public
     to whoever may have the record. A level that is not 1 to 4 is refused.
@@ -47,7 +57,7 @@ def decide(field: EventField, tier: int, policy: Policy, author: Mask | None = N
     if field.name in ENVELOPE:
         outcome = Outcome(None, "envelope", "envelope: every consumer of the record gets it")
     else:
-        outcome = _by_policy(field, tier, policy)
+        outcome = _by_policy(field, policy.line(field.level, field.identifies, tier, purpose, mode), tier, mode)
     return outcome if author is None else combine(outcome, author)
 
 
@@ -68,12 +78,20 @@ def combine(policy: Outcome, author: Mask) -> Outcome:
     if leaves_no_more(policy.mask, author):
         return policy
     reason = f"{wish}; {policy.reason}; neither is the stricter, so nothing is told"
-    return Outcome(_NULL, "both", reason, policy.line)
+    return Outcome(NULL, "both", reason, policy.line)
 
 
-def _by_policy(field: EventField, tier: int, policy: Policy) -> Outcome:
-    line = policy.line(field.level, field.identifies, tier)
+def tells_no_more(one: Outcome, other: Outcome) -> bool:
+    """Whether what `one` delivers can be computed from what `other` delivers, for every value."""
+    return other.mask is None or (one.mask is not None and leaves_no_more(one.mask, other.mask))
+
+
+def _by_policy(field: EventField, line: Line | None, tier: int, mode: PolicyMode) -> Outcome:
     case = f"level {field.level}, identifies {field.identifies}, tier {tier}"
+    if mode != "normal":
+        case += f", {mode}"
+    if line is not None and line.purpose != "any":
+        case += f", for {line.purpose}"
     if line is None:
         return Outcome(_DROP, "policy", f"{case}: no line of the policy allows it")
     reason = f"{case}: {line.action}"

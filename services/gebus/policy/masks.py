@@ -6,7 +6,7 @@ from gebus.model.event import AvroType, Mask
 from gebus.model.mask import type_needed
 
 _UNITS = ("day", "month", "year")
-_DIVISION_NAME = {2: "province", 4: "city", 6: "county"}
+_DIVISION_NAME = {2: "province", 4: "city", 6: "county", 9: "street"}
 
 
 def inapplicable(mask: Mask, avro: AvroType) -> str | None:
@@ -23,9 +23,11 @@ def describe(mask: Mask) -> str:
         "fixed": f"always {mask.value!r}",
         "partial": f"first {mask.first} and last {mask.last} characters",
         "division": f"cut to the {_DIVISION_NAME.get(mask.digits, f'first {mask.digits} digits')}",
+        "parent": "cut to the division that it lies in",
         "date": f"cut to the {mask.unit}",
         "instant": f"cut to the {mask.unit}",
         "band": f"lower end of its band of {mask.width}",
+        "grid": f"cut to a grid of {mask.width} arc minute{'s' * (mask.width != 1)}",
         "token": "keyed token",
     }[mask.kind]
 
@@ -43,7 +45,7 @@ def leaves_no_more(one: Mask, other: Mask) -> bool:
         return False
     if one.kind in ("date", "instant"):
         return _UNITS.index(one.unit) >= _UNITS.index(other.unit)
-    if one.kind == "band":
+    if one.kind in ("band", "grid"):
         return one.width % other.width == 0
     if one.kind == "division":
         return one.digits <= other.digits

@@ -99,6 +99,11 @@ def open_processor(
     return app
 
 
+def too_few(processor: Processor, event: Record) -> bool:
+    """Whether the event counts fewer than it must to be of a lower class than what it was counted from."""
+    return processor.counts is not None and event[processor.counts.field] < processor.counts.at_least
+
+
 def _tell(failed: asyncio.Future[None], taken: asyncio.Future[None]) -> None:
     """Faust itself would only log it, and go on with the next record."""
     error = None if taken.cancelled() else taken.exception()
@@ -111,7 +116,8 @@ async def _take(message: Any, table: Any, target: Any, parts: Parts) -> None:
     began = time.perf_counter()
     parts.crash.reach("after_take")
     key, step = _step(message, table, parts)
-    sent = [await target.send(key=one.key, value=one.value) for one in map(parts.encode, step.events)]
+    events = [event for event in step.events if not too_few(parts.processor, event)]
+    sent = [await target.send(key=one.key, value=one.value) for one in map(parts.encode, events)]
     await asyncio.gather(*sent)
     parts.crash.reach("after_events")
     if step.state is not None:
@@ -120,7 +126,7 @@ async def _take(message: Any, table: Any, target: Any, parts: Parts) -> None:
     parts.crash.reach("after_state")
     parts.metrics.seconds.observe(time.perf_counter() - began)
     parts.metrics.records[step.outcome].inc()
-    for event in step.events:
+    for event in events:
         parts.metrics.events[event["status"]].inc()
     parts.metrics.keys.set(len(table))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -13,8 +13,10 @@ from gebus.lanes.settings import GROUP, PRINCIPAL, STATE_PREFIX, state_topic
 from gebus.model.base import milliseconds
 from gebus.model.catalogue import Catalogue
 from gebus.model.event import AvroType
-from gebus.model.feed import kind_and_name
+from gebus.model.feed import Feed, kind_and_name
+from gebus.model.leaf import CHECKPOINT_TOPIC, LEAF_TOPIC, LEDGER_PRINCIPAL, USAGE_PRINCIPAL
 from gebus.plan import REKEY_PREFIX, LanePlan
+from gebus.provision.control import control_rights, control_topics
 
 FEED_PREFIX, DEAD_PREFIX = "feed.", "dead."
 _READ: tuple[Operation, ...] = ("read", "describe")
@@ -52,12 +54,12 @@ class Desired:
     step_places: Mapping[tuple[str, str], Place]
 
 
-def desired(catalogue: Catalogue, lanes: Sequence[LanePlan]) -> Desired:
-    """What `catalogue` asks for, its feeds planned as `lanes`.
+def desired(catalogue: Catalogue, lanes: Sequence[LanePlan], granted: Collection[str] | None = None) -> Desired:
+    """What `catalogue` asks for, its feeds planned as `lanes`; `granted` are those with a live grant, None: all.
 
-    Promised: each publisher may write its own topics alone, each consumer read its own feeds alone, each owner read
-    the dead letters of its contracts, each processor's party its state; workers read sources and write the rest, and
-    nobody else has any right.
+    Promised: each publisher may write its own topics alone, each consumer read its own granted feeds alone, each owner
+    read the dead letters of its contracts, each processor's party its state; workers read sources and write the rest,
+    ledger and usage read what workers write for them, and nobody else has any right.
     """
     topics: dict[str, Topic] = {}
     places: dict[str, Place] = {}
@@ -66,14 +68,18 @@ def desired(catalogue: Catalogue, lanes: Sequence[LanePlan]) -> Desired:
         *_lane_topics(catalogue, lanes),
         *_processor_topics(catalogue),
         (Topic(STEPS_TOPIC, 1, _COMPACTED), ("", ())),
+        *_ledger_topics(),
+        *((topic, (".", ())) for topic in control_topics()),
     ):
         topics[topic.name] = topic
         places[topic.name] = place
     return Desired(
         topics=topics,
         schemas=(*_event_schemas(catalogue), *_feed_schemas(catalogue, lanes)),
-        principals=frozenset(catalogue.parties) | {PRINCIPAL},
-        acls=frozenset((*_party_rights(catalogue), *_worker_rights(catalogue))),
+        principals=frozenset(catalogue.parties) | {PRINCIPAL, LEDGER_PRINCIPAL, USAGE_PRINCIPAL},
+        acls=frozenset(
+            (*_party_rights(catalogue, granted), *_worker_rights(catalogue), *_leaf_rights(), *control_rights())
+        ),
         places=places,
         forms=forms(lanes),
         step_places=dict(_step_places(catalogue)),
@@ -134,6 +140,14 @@ def _processor_topics(catalogue: Catalogue) -> Iterator[tuple[Topic, Place]]:
         yield Topic(processor.state_topic, feed.partitions, _COMPACTED), (feed_file(feed.id), ("partitions",))
 
 
+def _ledger_topics() -> Iterator[tuple[Topic, Place]]:
+    """A ledger forgets nothing. No line of a catalogue asks for it: the place is the catalogue as a whole."""
+    config = {"cleanup.policy": "delete", "message.timestamp.type": "LogAppendTime", "retention.ms": "-1"}
+    yield Topic(LEAF_TOPIC, 1, config), (".", ())
+    newest = {"cleanup.policy": "compact", "message.timestamp.type": "LogAppendTime"}
+    yield Topic(CHECKPOINT_TOPIC, 1, newest), (".", ())
+
+
 def _config(retention: timedelta) -> Mapping[str, str]:
     return {
         "cleanup.policy": "delete",
@@ -159,22 +173,36 @@ def _feed_schemas(catalogue: Catalogue, lanes: Sequence[LanePlan]) -> Iterator[S
             yield Schema(f"{feed.topic}-value", feed.output_schema, level, select, (feed.name,))
 
 
-def _party_rights(catalogue: Catalogue) -> Iterator[Acl]:
+def _party_rights(catalogue: Catalogue, granted: Collection[str] | None) -> Iterator[Acl]:
     for contract in catalogue.topics.values():
         for party in contract.publishers:
             yield from (Acl(party, "topic", "literal", contract.kafka_topic(party), right) for right in _WRITE)
         yield from _reader(contract.owner, contract.dead_letter_topic)
     for feed in catalogue.feeds.values():
-        yield from _reader(feed.consumer, feed.kafka_topic)
+        if granted is None or feed.id in granted:
+            yield from feed_rights(feed)
     for processor in catalogue.processors.values():
         yield from (
             Acl(processor.party, "topic", "literal", processor.state_topic, right) for right in (*_READ, "write")
         )
 
 
+def feed_rights(feed: Feed) -> Iterator[Acl]:
+    """What a live grant gives its consumer."""
+    yield from _reader(feed.consumer, feed.kafka_topic)
+
+
 def _reader(party: str, topic: str) -> Iterator[Acl]:
     yield from (Acl(party, "topic", "literal", topic, right) for right in _READ)
     yield Acl(party, "group", "prefixed", f"{party}.", "read")
+
+
+def _leaf_rights() -> Iterator[Acl]:
+    yield from (Acl(PRINCIPAL, "topic", "literal", LEAF_TOPIC, right) for right in _WRITE)
+    for principal in (LEDGER_PRINCIPAL, USAGE_PRINCIPAL):
+        yield from (Acl(principal, "topic", "literal", LEAF_TOPIC, right) for right in _READ)
+    yield from (Acl(LEDGER_PRINCIPAL, "topic", "literal", CHECKPOINT_TOPIC, right) for right in (*_READ, "write"))
+    yield from (Acl(PRINCIPAL, "topic", "literal", CHECKPOINT_TOPIC, right) for right in _READ)
 
 
 def _worker_rights(catalogue: Catalogue) -> Iterator[Acl]:

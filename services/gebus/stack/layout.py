@@ -67,6 +67,11 @@ class Layout:
         return self.home / "state"
 
     @property
+    def ledger(self) -> Path:
+        """The ledger's tree: of no use without the Kafka that it was made from."""
+        return self.home / "ledger"
+
+    @property
     def lock(self) -> Path:
         return self.home / "lock"
 

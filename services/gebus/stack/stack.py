@@ -241,7 +241,14 @@ def _stop_all(layout: Layout, report: Report) -> list[str]:
 
 def _wipe(layout: Layout) -> None:
     # Only what a stack makes: GEBUS_HOME may be a directory that holds other things.
-    for place in (layout.server("kafka"), layout.server("registry"), layout.secrets.directory, layout.snapshots):
+    made = (
+        layout.server("kafka"),
+        layout.server("registry"),
+        layout.secrets.directory,
+        layout.snapshots,
+        layout.ledger,
+    )
+    for place in made:
         shutil.rmtree(place, ignore_errors=True)
 
 

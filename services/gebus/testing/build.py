@@ -14,7 +14,7 @@ from gebus.model.catalogue import Catalogue, CodeEntry, CodeList
 from gebus.model.event import ENVELOPE, EventField, EventSchema, Mask
 from gebus.model.feed import Feed
 from gebus.model.topic import TopicContract
-from gebus.policy import POLICY_LIST
+from gebus.policy import COMBINATION_LIST, POLICY_LIST, TOKEN_LIST
 
 _KINDS = ("direct", "quasi", "none")
 
@@ -43,6 +43,7 @@ def event_schema(name: str, fields: Iterable[Mapping[str, Any]], namespace: str 
                 generalised=masks["generalised"],
                 codes=attributes.get("codes"),
                 doc=attributes["doc"],
+                tells=attributes.get("tells", attributes.get("identifier")),
             )
         )
     record = {"type": "record", "name": name, "namespace": namespace, "doc": name, "fields": avro}
@@ -106,18 +107,51 @@ def default_policy() -> CodeList:
     return policy_list(cells)
 
 
-def policy_list(cells: Iterable[tuple[int, str, int, str]]) -> CodeList:
-    """A policy of (level, identifies, tier, outcome); what is not there is dropped."""
+def policy_list(
+    cells: Iterable[tuple[int, str, int, str]], emergency: Iterable[tuple[int, str, int, str]] = ()
+) -> CodeList:
+    """A policy of (level, identifies, tier, outcome), and what an emergency changes; what is not there is dropped."""
     entries = tuple(
         CodeEntry(
             code=f"level-{level}.{kind}.tier-{tier}",
             valid_from=None,
             valid_to=None,
-            attributes={"level": level, "identifies": kind, "tier": tier, "outcome": outcome, "source": "a test"},
+            attributes=_cell(level, kind, tier, outcome),
         )
         for level, kind, tier, outcome in cells
     )
-    return CodeList(POLICY_LIST, "a test", entries)
+    return CodeList(POLICY_LIST, "a test", (*entries, *emergency_lines(emergency)))
+
+
+def emergency_lines(cells: Iterable[tuple[int, str, int, str]]) -> tuple[CodeEntry, ...]:
+    """Lines for the emergency mode alone."""
+    return tuple(
+        CodeEntry(
+            f"emergency.level-{level}.{kind}.tier-{tier}",
+            None,
+            None,
+            {**_cell(level, kind, tier, outcome), "mode": "emergency"},
+        )
+        for level, kind, tier, outcome in cells
+    )
+
+
+def _cell(level: int, kind: str, tier: int, outcome: str) -> dict[str, Any]:
+    case = {"level": level, "identifies": kind, "tier": tier, "purpose": "any", "mode": "any"}
+    return {**case, "outcome": outcome, "source": "a test"}
+
+
+def token_rules(period: str = "month", hash_name: str = "sha-256", purpose: str = "any") -> CodeList:
+    """One rule for tokens."""
+    attributes = {"period": period, "hash": hash_name, "source": "a test"}
+    return CodeList(TOKEN_LIST, "a test", (CodeEntry(purpose, None, None, attributes),))
+
+
+def combination_list(*parts: Mapping[str, str], up_to_tier: int = 4) -> CodeList:
+    """What is not shown together."""
+    attributes = [{"parts": part, "up_to_tier": up_to_tier, "source": "a test"} for part in parts]
+    entries = tuple(CodeEntry(f"rule-{number}", None, None, one) for number, one in enumerate(attributes, 1))
+    return CodeList(COMBINATION_LIST, "a test", entries)
 
 
 def catalogue(
@@ -126,6 +160,9 @@ def catalogue(
     contract: TopicContract | None = None,
     policy: CodeList | None = None,
     more: Iterable[tuple[TopicContract, EventSchema]] = (),
+    *,
+    tokens: CodeList | None = None,
+    combinations: CodeList | None = None,
 ) -> Catalogue:
     """A catalogue of a topic contract and its event, of `more` such pairs, and of feeds on them."""
     pairs = [(contract or topic_contract(), event), *more]
@@ -135,5 +172,9 @@ def catalogue(
         topics={contract.topic: contract for contract, _ in pairs},
         events={contract.topic: event for contract, event in pairs},
         feeds={one.id: one for one in feeds},
-        codes={POLICY_LIST: policy or default_policy()},
+        codes={
+            POLICY_LIST: policy or default_policy(),
+            TOKEN_LIST: tokens or token_rules(),
+            **({COMBINATION_LIST: combinations} if combinations else {}),
+        },
     )

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,9 +22,11 @@ from gebus.model.feed import Case, Feed
 from gebus.plan import FeedPlan, LanePlan
 from gebus.testing.clock import START_MS
 from gebus.testing.messages import Encoder
+from gebus.testing.oracle_masks import Tokens
 from gebus.testing.topology import OUTCOMES, Topology, token_key
 
 _STEP_MS = 1000
+_FOR_GOOD = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,16 @@ def _needed(lanes: Sequence[LanePlan], feed: Feed) -> list[LanePlan]:
     return [alone, *(other for other in copying if other.rekeys)]
 
 
+@dataclass(frozen=True, slots=True)
+class _Expected:
+    """What the expected records of a case are read with."""
+
+    plan: FeedPlan
+    mode: str
+    instants: Sequence[int]
+    """Of the given records."""
+
+
 class _BadCase(GebusError):
     """A case that cannot be run: its format is broken, or a record does not fit its schema."""
 
@@ -90,9 +100,12 @@ class _Given:
 
 def _run(catalogue: Catalogue, lanes: Sequence[LanePlan], feed: Feed, case: Case) -> CaseResult:
     topology = Topology(lanes)
+    if case.mode == "emergency":
+        topology.set_modes([("case", "", 0, _FOR_GOOD)])
     expected = [record for record in case.expect if set(record) != {"dead"}]
     expected_dead = [str(record["dead"]) for record in case.expect if set(record) == {"dead"}]
-    for index, one in enumerate(_all_given(case, catalogue, feed)):
+    given = _all_given(case, catalogue, feed)
+    for index, one in enumerate(given):
         topology.clock.at(one.at_ms)
         topology.tick()
         topology.commit()
@@ -104,7 +117,7 @@ def _run(catalogue: Catalogue, lanes: Sequence[LanePlan], feed: Feed, case: Case
             topology.run()
     plan = next(plan for plan in lanes[0].feeds if plan.name == feed.id)
     differences = [
-        *_records(plan, expected, topology.delivered(feed.id)),
+        *_records(_Expected(plan, case.mode, [one.at_ms for one in given]), expected, topology.delivered(feed.id)),
         *_dead(expected_dead, [dead.reason for dead in topology.committed.dead]),
     ]
     accounts = topology.accounts().get(feed.id, Counter())
@@ -182,7 +195,7 @@ def _instant(value: object, index: int) -> int:
 
 
 def _records(
-    plan: FeedPlan, expected: Sequence[Mapping[str, Any]], got: Sequence[Mapping[str, Any]]
+    of: _Expected, expected: Sequence[Mapping[str, Any]], got: Sequence[Mapping[str, Any]]
 ) -> Iterator[Difference]:
     for number, (wanted, record) in enumerate(zip_longest(expected, got), 1):
         if record is None:
@@ -190,15 +203,16 @@ def _records(
         elif wanted is None:
             yield Difference(number, "", "no record", _shown(record))
         else:
-            yield from _fields(plan, number, wanted, record)
+            yield from _fields(of, number, wanted, record)
 
 
-def _fields(plan: FeedPlan, number: int, wanted: Mapping[str, Any], record: Mapping[str, Any]) -> Iterator[Difference]:
-    fields = {field.name: field for field in plan.fields}
-    values = _as_delivered(plan, number, wanted)
+def _fields(of: _Expected, number: int, wanted: Mapping[str, Any], record: Mapping[str, Any]) -> Iterator[Difference]:
+    fields = {field.name: field for field in of.plan.fields}
+    values = _as_delivered(of, number, wanted, record)
     for name, field in fields.items():
-        token = field.outcome.mask is not None and field.outcome.mask.kind == "token"
-        if not field.outcome.delivered:
+        mask = field.outcomes[of.mode == "emergency"].mask
+        token = mask is not None and mask.kind == "token"
+        if not field.delivered:
             if name in wanted:
                 yield Difference(number, name, _shown(wanted[name]), f"no such field: {field.outcome.reason}")
         elif name in values:
@@ -211,14 +225,16 @@ def _fields(plan: FeedPlan, number: int, wanted: Mapping[str, Any], record: Mapp
             yield Difference(number, name, _shown(wanted[name]), "no such field: the feed does not select it")
 
 
-def _as_delivered(plan: FeedPlan, number: int, wanted: Mapping[str, Any]) -> Mapping[str, Any]:
+def _as_delivered(
+    of: _Expected, number: int, wanted: Mapping[str, Any], record: Mapping[str, Any]
+) -> Mapping[str, Any]:
     """The expected values as they are read from the feed: instants and dates as integers, tokens computed."""
-    types = {field.name: field.type for field in plan.delivered}
+    types = {field.name: field.type for field in of.plan.delivered}
     values = {}
     for name in wanted:
         if name in types:
             try:
-                values[name] = _as_read(_token(plan.name, wanted[name]), types[name])
+                values[name] = _as_read(_token(of, wanted[name], record[name]), types[name])
             except (WrongValue, ValueError) as error:
                 raise _BadCase(f"expected record {number}: {name}: {error}") from error
     return values
@@ -230,10 +246,15 @@ def _as_read(value: Any, avro: AvroType) -> Any:
     return encoder.decode(encoder.encode({"value": value if convert is None else convert(value)}))["value"]
 
 
-def _token(feed: str, value: Any) -> Any:
+def _token(of: _Expected, value: Any, got: Any) -> Any:
+    """The token that a value stands for: the one that was delivered, if it is that of a period of the case."""
     if not isinstance(value, Mapping) or set(value) != {"token"}:
         return value
-    return hmac.new(token_key(feed), str(value["token"]).encode(), hashlib.sha256).hexdigest()[:32]
+    if of.plan.tokens is None:
+        raise ValueError("a token; the feed has none")
+    tokens = Tokens(token_key(of.plan.name), of.plan.tokens.period, of.plan.tokens.hash)
+    made = [tokens.of(value["token"], at_ms) for at_ms in of.instants]
+    return got if got in made else made[-1]
 
 
 def _dead(expected: Sequence[str], got: Sequence[str]) -> Iterator[Difference]:

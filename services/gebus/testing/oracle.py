@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -22,11 +22,11 @@ from gebus.model.catalogue import Catalogue
 from gebus.model.event import STATUSES, AvroType
 from gebus.model.key import encode_key
 from gebus.model.topic import TopicContract
-from gebus.policy import POLICY_LIST, Policy
 from gebus.testing import strict_avro
 from gebus.testing.messages import FakeMessage, raw
 from gebus.testing.oracle_feed import FeedOracle, Place
 from gebus.testing.oracle_inputs import Copy, Way, copiers, text_key
+from gebus.testing.oracle_policy import OracleMode
 
 Record = dict[str, Any]
 
@@ -34,7 +34,9 @@ Record = dict[str, Any]
 class Oracle:
     """All feeds of a catalogue: give it each record, of whatever topic, in the order in which the lanes took them."""
 
-    def __init__(self, catalogue: Catalogue, token_key: Callable[[str], bytes]) -> None:
+    def __init__(
+        self, catalogue: Catalogue, token_key: Callable[[str], bytes], modes: Sequence[OracleMode] = ()
+    ) -> None:
         self._catalogue = catalogue
         self._topics = {
             contract.kafka_topic(party): (contract, party)
@@ -43,9 +45,8 @@ class Oracle:
         }
         self._writers: dict[int, AvroType] = {}
         self._refused: dict[int, str] = {}
-        policy = Policy.from_codes(catalogue.codes[POLICY_LIST])
         self.feeds = [
-            FeedOracle(feed, catalogue, policy, token_key(feed.id)) for _, feed in sorted(catalogue.feeds.items())
+            FeedOracle(feed, catalogue, token_key(feed.id), modes) for _, feed in sorted(catalogue.feeds.items())
         ]
         self._copiers = copiers(catalogue)
         self.copies: list[Copy] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 from typing import Any
@@ -15,12 +15,12 @@ from gebus.model.event import ENVELOPE, AvroType, EventField, Mask
 from gebus.model.feed import Deduplicate, DeduplicateStep, Feed, SelectStep, Step, WhereStep
 from gebus.model.mask import mask_of
 from gebus.model.relation import Join, Reconcile
-from gebus.policy import Policy, decide
 from gebus.testing.oracle_condition import Condition
 from gebus.testing.oracle_derive import Arrival, Composite, Record, blank, entity_of
 from gebus.testing.oracle_inputs import brought_together_by, first_topic, relation_of, text_key, ways_of
 from gebus.testing.oracle_join import EachPair, TableJoin
-from gebus.testing.oracle_masks import masked
+from gebus.testing.oracle_masks import Tokens, masked
+from gebus.testing.oracle_policy import OracleMode, mode_of, token_rule, views
 from gebus.testing.oracle_reconcile import Reconciled
 
 
@@ -46,16 +46,18 @@ class _Told:
 class FeedOracle:
     """A feed, given each record of its inputs in the order in which the lane took them."""
 
-    def __init__(self, feed: Feed, catalogue: Catalogue, policy: Policy, token_key: bytes) -> None:
+    def __init__(self, feed: Feed, catalogue: Catalogue, token_key: bytes, modes: Sequence[OracleMode] = ()) -> None:
         self.name, self.corrections = feed.id, feed.corrections
         self.delivered: list[tuple[bytes | None, Record]] = []
         self.accounts: defaultdict[str, Counter[str]] = defaultdict(Counter)
         """By Kafka topic."""
         self.relation = relation_of(feed)
         self.ways = ways_of(feed, catalogue)
-        self._feed, self._token_key = feed, token_key
+        self._feed, self._modes, self._codes = feed, modes, catalogue.codes
+        self._tokens = Tokens(token_key, *token_rule(catalogue.codes, feed.purpose))
         self._first_topics = {alias: first_topic(way, catalogue) for alias, way in self.ways.items()}
-        self._expires_ms = int(datetime.combine(feed.grant.expires_on, time(), UTC).timestamp() * 1000)
+        ends = feed.grant and datetime.combine(feed.grant.expires_on, time(), UTC)
+        self._expires_ms = int(ends.timestamp() * 1000) if ends else 1 << 62
         self._on = brought_together_by(feed, catalogue)
         self._memories: dict[int, EachPair | TableJoin | Reconciled] = {}
         self._told: dict[tuple[int, Any], _Told] = {}
@@ -67,7 +69,7 @@ class FeedOracle:
             for step in feed.steps
             if isinstance(step, WhereStep)
         }
-        self._fields = self._selected(policy)
+        self._fields = self._selected()
         middle = next((at for at, step in enumerate(feed.steps) if _kind(step) in ("join", "reconcile")), None)
         self._before = feed.steps[: middle or 0]
         self._after = feed.steps if middle is None else feed.steps[middle + 1 :]
@@ -179,23 +181,24 @@ class FeedOracle:
             return outcome
         passed = outcome == ""
         if self.corrections == "independent":
-            return self._deliver(place, self._projected(head, sides)) if passed else "filtered"
+            return self._deliver(place, head, sides, {}) if passed else "filtered"
         told = self._remembered(place.slice, identity, place.at_ms)
         if told is not None and head["revision"] <= told.revision:
             return "filtered"
-        if passed and head["status"] != "RETRACTED":
-            record: Record | None = self._projected(head, sides)
-        elif told is None:
+        stands = passed and head["status"] != "RETRACTED"
+        if not stands and (told is None or told.record is None):
             return "filtered"
-        else:
-            record = told.record and {
+        taken_back: Record = {}
+        if not stands and told is not None and told.record is not None:
+            taken_back = {
                 **told.record,
                 **{name: head[name] for name in list(ENVELOPE)[:7]},
                 "status": "RETRACTED",
             }
-        outcome = "filtered" if record is None else self._deliver(place, record)
+        outcome = self._deliver(place, head, sides, taken_back)
         if outcome == "delivered":
-            kept = record if passed and head["status"] != "RETRACTED" else None
+            # Remembered as the normal mode shows it: an emergency's end is no reason to show more.
+            kept = self._projected(place.at_ms, head, sides, emergency=False) if stands else None
             self._told[place.slice, identity] = _Told(head["revision"], place.at_ms, kept)
         return outcome
 
@@ -203,9 +206,12 @@ class FeedOracle:
         told = self._told.get((slice_number, identity))
         return None if told is None or at_ms - told.at_ms > milliseconds(self._feed.retention) else told
 
-    def _deliver(self, place: Place, record: Record) -> str:
-        if place.at_ms >= self._expires_ms:
+    def _deliver(self, place: Place, head: Record, sides: Mapping[str, Record | None], instead: Record) -> str:
+        """Deliver the record, or what stands `instead` of it."""
+        emergency = mode_of(self._modes, head["region"], place.at_ms) != ""
+        if place.at_ms >= self._expires_ms or self._feed.mode == ("normal" if emergency else "emergency"):
             return "withheld"
+        record = instead or self._projected(place.at_ms, head, sides, emergency=emergency)
         self.delivered.append((place.key, record))
         return "delivered"
 
@@ -228,24 +234,21 @@ class FeedOracle:
         entries.append(generation)
         return False
 
-    def _projected(self, head: Record, sides: Mapping[str, Record | None]) -> Record:
-        values = {
-            name: (_value(of, sides) if "." in of else head[of], mask) for name, (of, mask) in self._fields.items()
-        }
-        lowest = self._lowest
-        return {
-            name: masked(value, mask, self._token_key, lowest.get(self._fields[name][0], 0))
-            for name, (value, mask) in values.items()
-        }
+    def _projected(self, at_ms: int, head: Record, sides: Mapping[str, Record | None], *, emergency: bool) -> Record:
+        record = {}
+        for name, (of, *masks) in self._fields.items():
+            value = _value(of, sides) if "." in of else head[of]
+            record[name] = masked(value, masks[emergency], self._tokens, self._lowest.get(of, 0), at_ms)
+        return record
 
-    def _selected(self, policy: Policy) -> dict[str, tuple[str, Mask | None]]:
-        """Delivered name -> what it is of, and how it is masked."""
+    def _selected(self) -> dict[str, tuple[str, Mask | None, Mask | None]]:
+        """Delivered name -> what it is of, and how it is masked in each mode."""
         self._lowest = {
             f"{alias}.{field.name}": -(2 ** (31 if "int" in json.dumps(field.type) else 63))
             for alias, event in self._known().items()
             for field in event
         }
-        fields: dict[str, tuple[str, Mask | None]] = {name: (name, None) for name in ENVELOPE}
+        fields: dict[str, tuple[str, Mask | None, Mask | None]] = {name: (name, None, None) for name in ENVELOPE}
         for step in self._feed.steps:
             if isinstance(step, SelectStep):
                 for name, choice in step.select.fields.items():
@@ -253,9 +256,9 @@ class FeedOracle:
                     author = None if isinstance(choice, str) else mask_of(choice.mask)
                     alias, _, source = of.partition(".")
                     field = next(field for field in self._known()[alias] if field.name == source)
-                    outcome = decide(field, self._feed.tier, policy, author)
-                    if outcome.delivered:
-                        fields[name] = (of, outcome.mask)
+                    masks = views(self._codes, field, self._feed, author)
+                    if masks is not None:
+                        fields[name] = (of, *masks)
         return fields
 
     def _known(self) -> dict[str, tuple[EventField, ...]]:

@@ -16,7 +16,7 @@ from gebus.testing.messages import Encoder, FakeMessage, Log, key_of
 from gebus.testing.waiting import Place, Waiting, groups_of, place_of
 
 if TYPE_CHECKING:
-    from gebus_kernel import Blocked, Kernel, Step
+    from gebus_kernel import Blocked, Kernel, Leaf, Step
 
 SOURCE_SCHEMA_ID = 1
 """The id of the first contract's schema; those of the others follow, in the order of their names."""
@@ -43,6 +43,8 @@ class Delivery:
 
     key: bytes | None
     record: Mapping[str, Any]
+    value: bytes = field(default=b"", repr=False)
+    """The same as it lies in the topic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class _Results:
     delivered: list[tuple[str, Delivery]] = field(default_factory=list)
     dead: list[DeadLetter] = field(default_factory=list)
     copies: list[InternalCopy] = field(default_factory=list)
+    leaves: list[Leaf] = field(default_factory=list)
 
     @property
     def taken(self) -> list[FakeMessage]:
@@ -82,6 +85,7 @@ class _Results:
         self.delivered += other.delivered
         self.dead += other.dead
         self.copies += other.copies
+        self.leaves += other.leaves
         return self
 
 
@@ -155,6 +159,11 @@ class Topology:
         self.kernel.refuse_schema(name, schema_id, reason)
         self._schemas.append(lambda kernel: kernel.refuse_schema(name, schema_id, reason))
 
+    def set_modes(self, modes: Sequence[tuple[str, str, int, int]]) -> None:
+        """The emergencies that are known: id, beginning of the divisions, since, until; between transactions."""
+        self.kernel.set_modes(modes)
+        self._schemas.append(lambda kernel: kernel.set_modes(modes))
+
     def publish(
         self, record: Mapping[str, Any], party: str, at_ms: int | None = None, to: str | None = None
     ) -> FakeMessage:
@@ -207,6 +216,7 @@ class Topology:
     def commit(self) -> None:
         """The open transaction is committed, with the state that follows from it."""
         self._state += self.kernel.state()
+        self._open.leaves = self.kernel.leaves()
         self.kernel.commit(self.clock.now_ms)
         now_ms = max([self.clock.now_ms, *(message.appended_ms for message in self._open.taken)])
         for copy in self._open.copies:
@@ -282,8 +292,9 @@ class Topology:
         for topic, values in step.outputs:
             for value in values:
                 if topic in self.feeds:
-                    record = self.feeds[topic].decode(value["value"])
-                    self._open.delivered.append((self._names[topic], Delivery(value.get("key"), record)))
+                    content = value["value"]
+                    delivery = Delivery(value.get("key"), self.feeds[topic].decode(content), content)
+                    self._open.delivered.append((self._names[topic], delivery))
                 else:
                     copy = InternalCopy(topic, value.get("key"), value["value"], value.get("partition"))
                     self._open.copies.append(copy)

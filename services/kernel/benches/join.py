@@ -88,6 +88,7 @@ def plan(matches: str, *, follow: bool) -> str:
         "relation": join,
         "steps": [],
         "follow_ms": 14 * DAY if follow else None,
+        "mode": "any",
         "select": {"name": "arrival", "fields": fields},
     }
     return json.dumps(

@@ -93,6 +93,7 @@ def plan() -> str:
         "source": 0,
         "relation": None,
         "follow_ms": None,
+        "mode": "any",
         "steps": steps,
         "select": {"name": "evidence", "fields": fields},
     }

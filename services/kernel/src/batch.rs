@@ -1,5 +1,7 @@
 //! What a step is given and what it answers: records in, and what became of them.
 
+use crate::leaf::Tag;
+
 /// The bytes for deliveries that are kept from batch to batch.
 const MOST_ARENA: usize = 32 << 20;
 /// Beyond so many bytes of deliveries the records of ordered lanes wait for the next batch: there one record may make
@@ -37,6 +39,19 @@ pub struct Output {
     pub partition: Option<u32>,
     pub start: usize,
     pub end: usize,
+    /// Of a feed: what the ledger keeps of it beside its bytes.
+    pub delivery: Option<Delivery>,
+}
+
+/// What is known of a delivered record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delivery {
+    /// Of the entity that it is about.
+    pub tag: Tag,
+    /// The lane's projection that made it.
+    pub projection: usize,
+    /// As a leaf names it.
+    pub mode: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! What every event must be beyond valid Avro: its envelope, its key, its time.
 
-use crate::mask::civil;
+use crate::calendar::civil;
 use crate::path::Fields;
 use crate::schema::{Node, Schema};
 use crate::text_key::TextKey;

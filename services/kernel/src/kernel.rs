@@ -3,12 +3,15 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::lane::{Feed, Lane};
+use crate::lane::Lane;
+use crate::leaf::{Leaf, Leaves};
 use crate::limit::Recent;
+use crate::modes::{Mode, Modes};
 use crate::plan::{LanePlan, SourcePlan};
 use crate::slice::Slice;
 use crate::source::{Scratch, Source};
 use crate::spill::{Disk, Dump};
+use crate::token::TokenKey;
 use crate::turn::{Delivered, Work};
 
 pub use spill::Spillable;
@@ -52,6 +55,8 @@ pub struct Kernel {
     delivered: Delivered,
     /// Where what is remembered goes beyond its memory.
     disk: Option<Arc<Disk>>,
+    leaves: Leaves,
+    modes: Modes,
 }
 
 impl Kernel {
@@ -87,8 +92,13 @@ impl Kernel {
         }
         // Payloads are numbered through all lanes: one record passes several.
         let before = self.work.payloads.len();
-        lane.feeds.iter_mut().for_each(|feed| feed.payload += before);
-        self.work.payloads.resize(before + lane.projections.len() + lane.feeds.len(), (0, 0, 0));
+        let feeds_before: usize = self.lanes.iter().map(|lane| lane.feeds.len()).sum();
+        for feed in &mut lane.feeds {
+            feed.views.iter_mut().for_each(|view| view.payload += before);
+            feed.number += feeds_before;
+        }
+        self.work.payloads.resize(before + lane.projections.len() + 2 * lane.feeds.len(), (0, 0, 0));
+        self.work.period_keys.make_room(feeds_before + lane.feeds.len());
         self.lanes.push(lane);
         self.slices.push(BTreeMap::new());
         Ok(())
@@ -175,11 +185,39 @@ impl Kernel {
         Ok(())
     }
 
-    pub fn feed(&mut self, name: &str) -> Result<&mut Feed, String> {
+    /// Sets the secret of a feed's tokens.
+    pub fn set_token_key(&mut self, name: &str, key: &[u8]) -> Result<(), String> {
         let (lane, number) = self.target(name)?;
-        self.ready = false;
         let found = self.lanes[lane].feeds.get_mut(number);
-        found.ok_or_else(|| format!("{name} is a rekey, not a feed"))
+        let feed = found.ok_or_else(|| format!("{name} is a rekey, not a feed"))?;
+        feed.token_key = Some(TokenKey::new(key));
+        self.work.period_keys.forget(feed.number);
+        self.ready = false;
+        Ok(())
+    }
+
+    /// Sets until when each feed's records may flow, by append time; not at all where a feed is not named.
+    pub fn set_grants(&mut self, until_ms: &HashMap<String, i64>) -> Result<(), String> {
+        for name in until_ms.keys() {
+            let (lane, number) = self.target(name)?;
+            if number >= self.lanes[lane].feeds.len() {
+                return Err(format!("{name} is a rekey, not a feed"));
+            }
+        }
+        for feed in self.lanes.iter_mut().flat_map(|lane| &mut lane.feeds) {
+            feed.grant_expires_ms = until_ms.get(&feed.name).copied().unwrap_or(0);
+        }
+        Ok(())
+    }
+
+    /// Sets the modes that are known from now on. Not while something is delivered and not committed: a leaf names its
+    /// mode by its place in this list.
+    pub fn set_modes(&mut self, modes: Vec<Mode>) -> Result<(), String> {
+        if !self.leaves.all().is_empty() {
+            return Err("modes change between transactions; commit or roll back first".to_owned());
+        }
+        self.modes = Modes::new(modes)?;
+        Ok(())
     }
 
     fn lane_number(&self, name: &str) -> Result<usize, String> {
@@ -280,6 +318,12 @@ impl Kernel {
         records
     }
 
+    /// What the open transaction delivered, as the ledger keeps it.
+    #[must_use]
+    pub fn leaves(&self) -> &[Leaf] {
+        self.leaves.all()
+    }
+
     /// The open transaction is committed; counts what it delivered by latency.
     pub fn commit(&mut self, now_ms: i64) -> Vec<u64> {
         for (lane, slices) in self.lanes.iter().zip(&mut self.slices) {
@@ -288,6 +332,7 @@ impl Kernel {
             }
         }
         self.heard.iter_mut().flat_map(BTreeMap::values_mut).for_each(Heard::commit);
+        self.leaves.clear();
         let mut buckets = vec![0; LATENCY_BOUNDS_MS.len() + 1];
         for (append_ms, count) in self.delivered.drain(..) {
             let latency = now_ms.saturating_sub(append_ms);
@@ -301,6 +346,7 @@ impl Kernel {
         self.slices.iter_mut().flat_map(BTreeMap::values_mut).for_each(Slice::rollback);
         self.heard.iter_mut().flat_map(BTreeMap::values_mut).for_each(Heard::rollback);
         self.delivered.clear();
+        self.leaves.clear();
     }
 }
 

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use crate::condition::compile as compile_condition;
 use crate::deduplicate::{Run, TableDef, check_tables};
 use crate::expression::Expr;
+use crate::feed::{Feed, View};
 use crate::fingerprint::fingerprint;
 use crate::index::Index;
-use crate::mask::TokenKey;
 use crate::plan::{FeedPlan, LanePlan, SelectedPlan, StepPlan, TablePlan};
 use crate::project::Projection;
 use crate::rekey::Rekey;
@@ -15,29 +15,12 @@ use crate::relation::{Input, Relation};
 use crate::relation_plan::RelationPlan;
 use crate::schema::Schema;
 use crate::source::Source;
+use crate::token::TokenRule;
 
 #[derive(Debug)]
 pub enum Step {
     Where(Expr),
     Deduplicate(usize),
-}
-
-/// The end of a feed: what it does with the records that come out of its way in.
-pub struct Feed {
-    pub name: String,
-    pub topic: String,
-    pub grant_expires_ms: i64,
-    pub schema_id: Option<u32>,
-    pub token_key: Option<TokenKey>,
-    /// Among the lane's relations.
-    pub relation: Option<usize>,
-    /// On what the feed's relation makes; without a relation all steps are the way's.
-    pub steps: Vec<Step>,
-    /// The lane's store of what the consumer has, where corrections are followed.
-    pub follow: Option<usize>,
-    pub projection: usize,
-    /// Feeds with equal numbers deliver equal payloads, which are made once.
-    pub payload: usize,
 }
 
 /// The way of an input's records into a feed, without the first deduplicate, which belongs to the group.
@@ -129,6 +112,10 @@ impl Lane {
         }
     }
 
+    fn needs_key(&self, feed: &Feed) -> bool {
+        feed.views.iter().any(|view| self.projections[view.projection].needs_key)
+    }
+
     /// What must still be set before a record can be taken, or None.
     #[must_use]
     pub fn missing(&self) -> Option<String> {
@@ -140,7 +127,7 @@ impl Lane {
             if feed.schema_id.is_none() {
                 return Some(format!("feed {}: no schema id; call set_feed_schema before step", feed.name));
             }
-            (self.projections[feed.projection].needs_key && feed.token_key.is_none()).then(|| {
+            (self.needs_key(feed) && feed.token_key.is_none()).then(|| {
                 format!("feed {}: it has tokens and no key; call set_token_key before step", feed.name)
             })
         })
@@ -272,12 +259,23 @@ impl<'a> Compiler<'a> {
             let steps = compile_steps(self.schema(port)?, steps)?;
             self.way(Way { feed, side, steps, follows: plan.follow_ms.is_some(), port, group: 0 });
         }
-        let projection = self.projection(feed, plan, relation)?;
-        let types: Vec<String> = Projection::tail_types(&plan.select).collect();
+        let normal = self.projection(feed, plan, &plan.select.fields, relation)?;
+        let within = match &plan.select.emergency {
+            Some(fields) => self.projection(feed, plan, fields, relation)?,
+            None => normal,
+        };
+        let projections = &self.lane.projections;
+        if !projections[normal].is_alike(&projections[within]) {
+            return Err("what it delivers within an emergency has other names or types".to_owned());
+        }
+        if plan.tokens.is_none() && (projections[normal].needs_key || projections[within].needs_key) {
+            return Err("it has tokens, and the plan does not say how they are made".to_owned());
+        }
+        let types: Vec<String> = Projection::tail_types(&plan.select.fields).collect();
         let name = format!("corrections/{}", plan.name);
         let follow = self.store(name, plan.follow_ms, types.iter().map(String::as_str))?;
         if follow.is_some() {
-            self.lane.projections[projection].check_envelope()?;
+            self.lane.projections[normal].check_envelope()?;
         }
         self.lane.feeds.push(Feed {
             name: plan.name.clone(),
@@ -285,11 +283,13 @@ impl<'a> Compiler<'a> {
             grant_expires_ms: plan.grant_expires_ms,
             schema_id: None,
             token_key: None,
+            tokens: plan.tokens.as_ref().map(TokenRule::compile).transpose()?,
+            number: feed,
+            mode: plan.mode,
             relation,
             steps: later,
             follow,
-            projection,
-            payload: projection,
+            views: [normal, within].map(|projection| View { projection, payload: projection }),
         });
         Ok(())
     }
@@ -299,18 +299,17 @@ impl<'a> Compiler<'a> {
         &mut self,
         feed: usize,
         plan: &'a FeedPlan,
+        fields: &'a [SelectedPlan],
         relation: Option<usize>,
     ) -> Result<usize, String> {
         let port = plan.source.unwrap_or_default();
         let basis = if relation.is_some() { self.lane.ports.len() + feed } else { port };
         let next = self.lane.projections.len();
-        let number = *self.known.entry((basis, &plan.select.fields)).or_insert(next);
+        let number = *self.known.entry((basis, fields)).or_insert(next);
         if number == next {
             let projection = match relation {
-                Some(number) => {
-                    Projection::compile(self.lane.relations[number].relation.schema(), &plan.select)
-                }
-                None => Projection::compile(self.schema(port)?, &plan.select),
+                Some(number) => Projection::compile(self.lane.relations[number].relation.schema(), fields),
+                None => Projection::compile(self.schema(port)?, fields),
             };
             self.lane.projections.push(projection?);
         }
@@ -340,8 +339,10 @@ impl<'a> Compiler<'a> {
         let shared = lane.projections.len();
         for (number, feed) in lane.feeds.iter_mut().enumerate() {
             // Tokens differ by feed, so a payload with tokens is the feed's own: numbered after all the shared ones.
-            if lane.projections[feed.projection].needs_key {
-                feed.payload = shared + number;
+            for (mode, view) in feed.views.iter_mut().enumerate() {
+                if lane.projections[view.projection].needs_key {
+                    view.payload = shared + 2 * number + mode;
+                }
             }
         }
         let ways = &lane.ways;

@@ -1,35 +1,15 @@
 //! Masks: how a field is made less than it was, byte for byte.
 
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
-
+use crate::calendar::{DAY_MS, civil, days_from_civil};
 use crate::path::{Kind, long_at, span_at};
 use crate::plan::MaskPlan;
+use crate::token::PeriodKey;
 use crate::wire::{write_long, write_span};
 
-const DAY_MS: i64 = 86_400_000;
-
-/// The key of a feed's tokens, ready to use. It is never printed.
-#[derive(Clone)]
-pub struct TokenKey(Hmac<Sha256>);
-
-impl TokenKey {
-    pub fn new(key: &[u8]) -> Result<Self, String> {
-        Hmac::new_from_slice(key).map(Self).map_err(|error| format!("the token key cannot be used: {error}"))
-    }
-
-    fn token(&self, value: &[u8]) -> [u8; 32] {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let mut mac = self.0.clone();
-        mac.update(value);
-        let mut hex = [0; 32];
-        for (pair, byte) in hex.chunks_exact_mut(2).zip(mac.finalize().into_bytes()) {
-            pair[0] = DIGITS[usize::from(byte >> 4)];
-            pair[1] = DIGITS[usize::from(byte & 15)];
-        }
-        hex
-    }
-}
+/// The arc minutes of a degree.
+const MINUTES: f64 = 60.0;
+/// How many digits of a GB/T 2260 code stand for each level: province, city, county, street, community.
+const LEVELS: [usize; 5] = [2, 4, 6, 9, 12];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
@@ -39,7 +19,7 @@ pub enum Unit {
 }
 
 /// A mask that writes a value, compiled. The one that always writes null is not among them: it needs no value.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Mask {
     Fixed(Vec<u8>),
     Partial {
@@ -49,6 +29,8 @@ pub enum Mask {
     Division {
         digits: usize,
     },
+    /// The division that a division lies in.
+    Parent,
     /// Days since 1970.
     Date(Unit),
     /// Ticks since 1970, so many a day.
@@ -65,6 +47,13 @@ pub enum Mask {
     },
     DoubleBand {
         width: i64,
+    },
+    /// Degrees, cut to a grid of so many arc minutes.
+    FloatGrid {
+        minutes: f64,
+    },
+    DoubleGrid {
+        minutes: f64,
     },
     TokenOfText,
     TokenOfNumber,
@@ -86,25 +75,29 @@ impl Mask {
         };
         let lowest = if is_int { i64::from(i32::MIN) } else { i64::MIN };
         let width = plan.width;
-        if plan.kind == "band" && width < 1 {
-            return Err("a band is at least 1 wide".to_owned());
+        if matches!(plan.kind.as_str(), "band" | "grid") && width < 1 {
+            return Err(format!("a {} is at least 1 wide", plan.kind));
         }
+        let minutes = width as f64;
         match (plan.kind.as_str(), kind) {
             ("fixed", _) => Ok(Self::Fixed(plan.value.as_bytes().to_vec())),
             ("partial", Some(Kind::Text)) => Ok(Self::Partial { first: plan.first, last: plan.last }),
             ("division", Some(Kind::Text)) => Ok(Self::Division { digits: plan.digits }),
+            ("parent", Some(Kind::Text)) => Ok(Self::Parent),
             ("token", Some(Kind::Text)) => Ok(Self::TokenOfText),
             ("token", Some(Kind::Integer)) => Ok(Self::TokenOfNumber),
             ("band", Some(Kind::Integer)) => Ok(Self::Band { width, lowest }),
             ("band", Some(Kind::Float)) => Ok(Self::FloatBand { width }),
             ("band", Some(Kind::Double)) => Ok(Self::DoubleBand { width }),
+            ("grid", Some(Kind::Float)) => Ok(Self::FloatGrid { minutes }),
+            ("grid", Some(Kind::Double)) => Ok(Self::DoubleGrid { minutes }),
             ("date", Some(Kind::Integer)) if logical == Some("date") => Ok(Self::Date(unit()?)),
             ("instant", Some(Kind::Integer)) => match logical {
                 Some("timestamp-millis") => Ok(Self::Instant { unit: unit()?, ticks_a_day: DAY_MS }),
                 Some("timestamp-micros") => Ok(Self::Instant { unit: unit()?, ticks_a_day: DAY_MS * 1000 }),
                 _ => Err("the mask `instant` is for timestamp-millis and timestamp-micros".to_owned()),
             },
-            ("partial" | "division" | "token" | "band" | "date", _) => {
+            ("partial" | "division" | "parent" | "token" | "band" | "grid" | "date", _) => {
                 Err(format!("the mask `{}` is not for a field of this type", plan.kind))
             }
             (other, _) => Err(format!("the mask `{other}` is unknown")),
@@ -119,6 +112,7 @@ impl Mask {
             Self::Fixed(_)
                 | Self::Partial { .. }
                 | Self::Division { .. }
+                | Self::Parent
                 | Self::TokenOfText
                 | Self::TokenOfNumber
         )
@@ -130,11 +124,15 @@ impl Mask {
     }
 
     /// Appends the masked form of the value at `position`. Without a key a token is written as an empty text.
-    pub fn write(&self, body: &[u8], position: usize, key: Option<&TokenKey>, out: &mut Vec<u8>) {
+    pub fn write(&self, body: &[u8], position: usize, key: Option<&PeriodKey>, out: &mut Vec<u8>) {
         match self {
             Self::Fixed(value) => write_span(out, value),
             Self::Partial { first, last } => write_partial(span_at(body, position), *first, *last, out),
             Self::Division { digits } => write_division(span_at(body, position), *digits, out),
+            Self::Parent => {
+                let text = span_at(body, position);
+                write_division(text, above(text), out);
+            }
             Self::Date(unit) => {
                 let day = floor_day(long_at(body, position), *unit);
                 write_long(out, day.max(i64::from(i32::MIN)));
@@ -159,6 +157,14 @@ impl Mask {
                 let number = f64::from_le_bytes(bytes_at(body, position));
                 out.extend_from_slice(&((number / width).floor() * width).to_le_bytes());
             }
+            Self::FloatGrid { minutes } => {
+                let degrees = f64::from(f32::from_le_bytes(bytes_at(body, position)));
+                out.extend_from_slice(&(grid(degrees, *minutes) as f32).to_le_bytes());
+            }
+            Self::DoubleGrid { minutes } => {
+                let degrees = f64::from_le_bytes(bytes_at(body, position));
+                out.extend_from_slice(&grid(degrees, *minutes).to_le_bytes());
+            }
             Self::TokenOfText => write_token(span_at(body, position), key, out),
             Self::TokenOfNumber => write_token(long_at(body, position).to_string().as_bytes(), key, out),
         }
@@ -171,7 +177,7 @@ pub fn bytes_at<const N: usize>(body: &[u8], position: usize) -> [u8; N] {
     body.get(position..).and_then(|rest| rest.first_chunk()).copied().unwrap_or([0; N])
 }
 
-fn write_token(value: &[u8], key: Option<&TokenKey>, out: &mut Vec<u8>) {
+fn write_token(value: &[u8], key: Option<&PeriodKey>, out: &mut Vec<u8>) {
     match key {
         Some(key) => write_span(out, &key.token(value)),
         None => write_span(out, &[]),
@@ -200,6 +206,23 @@ fn write_division(text: &[u8], digits: usize, out: &mut Vec<u8>) {
     out.resize(out.len() + count - kept, b'0');
 }
 
+/// How many digits of a division's code are left of the division that it lies in.
+fn above(code: &[u8]) -> usize {
+    let own = LEVELS.iter().position(|end| code.iter().skip(*end).all(|digit| *digit == b'0'));
+    match own.unwrap_or(LEVELS.len()) {
+        0 => 0,
+        level => LEVELS[level - 1],
+    }
+}
+
+/// The south-western edge of the cell. What is no number has no bits of its own, and zero no sign.
+fn grid(degrees: f64, minutes: f64) -> f64 {
+    if degrees.is_nan() {
+        return f64::NAN;
+    }
+    (degrees * MINUTES / minutes).floor() * minutes / MINUTES + 0.0
+}
+
 fn floor_day(day: i64, unit: Unit) -> i64 {
     let (year, month, _) = civil(day);
     match unit {
@@ -207,30 +230,6 @@ fn floor_day(day: i64, unit: Unit) -> i64 {
         Unit::Month => days_from_civil(year, month),
         Unit::Year => days_from_civil(year, 1),
     }
-}
-
-/// Year, month and day of a day since 1970, in the proleptic Gregorian calendar, by counting 400-year eras from March.
-pub const fn civil(day: i64) -> (i64, i64, i64) {
-    let shifted = day + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let march_month = (5 * day_of_year + 2) / 153;
-    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
-    let year = year_of_era + era * 400 + if month <= 2 { 1 } else { 0 };
-    (year, month, day_of_year - (153 * march_month + 2) / 5 + 1)
-}
-
-/// The first day of a month, as a day since 1970.
-const fn days_from_civil(year: i64, month: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let march_month = if month > 2 { month - 3 } else { month + 9 };
-    let day_of_year = (153 * march_month + 2) / 5;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    era * 146_097 + day_of_era - 719_468
 }
 
 #[cfg(test)]

@@ -77,7 +77,30 @@ pub struct FeedPlan {
     pub steps: Vec<StepPlan>,
     /// How long what was delivered of an entity can still be corrected; None: nothing is followed.
     pub follow_ms: Option<i64>,
+    /// When its records flow.
+    pub mode: FeedMode,
+    /// How tokens are made, where there are some.
+    pub tokens: Option<TokensPlan>,
     pub select: SelectPlan,
+}
+
+#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum FeedMode {
+    Any,
+    /// Outside every emergency alone.
+    Normal,
+    /// Within one alone.
+    Emergency,
+}
+
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct TokensPlan {
+    /// How long equal values have equal tokens: always, year, quarter, month or day.
+    pub period: String,
+    /// sha-256 or sm3.
+    pub hash: String,
 }
 
 #[derive(Deserialize, Debug)]
@@ -94,6 +117,8 @@ pub struct SelectPlan {
     #[allow(dead_code)]
     pub name: String,
     pub fields: Vec<SelectedPlan>,
+    /// The same fields as they are delivered within an emergency; None: as ever.
+    pub emergency: Option<Vec<SelectedPlan>>,
 }
 
 #[derive(Deserialize, Debug, PartialEq, Eq, Hash)]
@@ -104,6 +129,9 @@ pub struct SelectedPlan {
     #[serde(rename = "type")]
     pub avro: Value,
     pub mask: Option<MaskPlan>,
+    /// How the source's field is classified, 1 to 4; 0 for the envelope, which is the bus's own.
+    #[serde(default)]
+    pub class: u8,
 }
 
 /// A mask; `kind` decides which of the other keys has a meaning.

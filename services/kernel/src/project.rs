@@ -3,11 +3,13 @@
 use serde_json::{Value, json};
 
 use crate::check::{REGION, STATUS, check_envelope};
-use crate::mask::{Mask, TokenKey};
+use crate::leaf::CLASSES;
+use crate::mask::Mask;
 use crate::path::{Fields, Path, kind_of};
-use crate::plan::SelectPlan;
+use crate::plan::SelectedPlan;
 use crate::resolve::same_bytes;
 use crate::schema::{Node, NodeId, Schema};
+use crate::token::PeriodKey;
 use crate::walk::end_of;
 
 /// The branches of a union of null and one type in the output, each one byte; None where the output is no union.
@@ -33,17 +35,29 @@ enum Part {
 pub struct Projection {
     parts: Vec<Part>,
     output: Schema,
+    /// The classes of the fields that are never null, as often as there are such fields.
+    always: [u64; CLASSES],
+    /// Those that may be, with what stands for null.
+    sometimes: Vec<Nullable>,
     pub needs_key: bool,
+}
+
+#[derive(Debug)]
+struct Nullable {
+    field: usize,
+    class: usize,
+    null: u8,
 }
 
 impl Projection {
     /// Compiles, and checks that what will be written is of the types that the plan says.
-    pub fn compile(source: &Schema, select: &SelectPlan) -> Result<Self, String> {
+    pub fn compile(source: &Schema, select: &[SelectedPlan]) -> Result<Self, String> {
         let fields: Vec<Value> =
-            select.fields.iter().map(|field| json!({"name": field.name, "type": field.avro})).collect();
+            select.iter().map(|field| json!({"name": field.name, "type": field.avro})).collect();
         let output = Schema::parse(&json!({"type": "record", "name": "Delivered", "fields": fields}))?;
-        let mut projection = Self { parts: Vec::new(), output, needs_key: false };
-        for (index, selected) in select.fields.iter().enumerate() {
+        let (always, sometimes) = classes(select, &output)?;
+        let mut projection = Self { parts: Vec::new(), output, always, sometimes, needs_key: false };
+        for (index, selected) in select.iter().enumerate() {
             let output = &projection.output;
             let field = &output.fields(output.root)[index];
             let path = Path::compile(source, &selected.path)?;
@@ -77,9 +91,19 @@ impl Projection {
         check_envelope(&self.output).map_err(|error| format!("what is delivered is no event: {error}"))
     }
 
+    /// Whether both deliver the same fields, of the same types.
+    #[must_use]
+    pub fn is_alike(&self, other: &Self) -> bool {
+        let names = |one: &Self| -> Vec<String> {
+            one.output.fields(one.output.root).iter().map(|field| field.name.clone()).collect()
+        };
+        names(self) == names(other)
+            && same_bytes(&self.output, self.output.root, &other.output, other.output.root)
+    }
+
     /// The types of what is delivered from the region on, for a fingerprint.
-    pub fn tail_types(select: &SelectPlan) -> impl Iterator<Item = String> {
-        select.fields.iter().skip(REGION).map(|field| format!("{} {}", field.name, field.avro))
+    pub fn tail_types(select: &[SelectedPlan]) -> impl Iterator<Item = String> {
+        select.iter().skip(REGION).map(|field| format!("{} {}", field.name, field.avro))
     }
 
     /// Where in a delivered event the status begins and ends, and where the region begins.
@@ -93,8 +117,26 @@ impl Projection {
         (starts[STATUS], starts[STATUS + 1], starts[REGION])
     }
 
+    /// Adds to the counts by class the values of a delivered record; what is null is none.
+    pub fn count(&self, payload: &[u8], counts: &mut [u64; CLASSES]) {
+        for (count, more) in counts.iter_mut().zip(&self.always) {
+            *count += more;
+        }
+        let fields = self.output.fields(self.output.root);
+        let (mut index, mut position) = (0, 0);
+        for nullable in &self.sometimes {
+            for field in &fields[index..nullable.field] {
+                position = end_of(&self.output, field.node, payload, position);
+            }
+            index = nullable.field;
+            if payload.get(position).is_some_and(|branch| *branch != nullable.null) {
+                counts[nullable.class] += 1;
+            }
+        }
+    }
+
     /// Appends the delivered record.
-    pub fn write(&self, source: &Schema, fields: &Fields<'_>, key: Option<&TokenKey>, out: &mut Vec<u8>) {
+    pub fn write(&self, source: &Schema, fields: &Fields<'_>, key: Option<&PeriodKey>, out: &mut Vec<u8>) {
         for part in &self.parts {
             match part {
                 Part::Constant(bytes) => out.extend_from_slice(bytes),
@@ -113,6 +155,22 @@ impl Projection {
             }
         }
     }
+}
+
+/// The classes of the fields that are never null, and those that may be.
+fn classes(select: &[SelectedPlan], output: &Schema) -> Result<([u64; CLASSES], Vec<Nullable>), String> {
+    let (mut always, mut sometimes) = ([0; CLASSES], Vec::new());
+    for (field, selected) in select.iter().enumerate() {
+        let class = usize::from(selected.class);
+        let count = always.get_mut(class).ok_or_else(|| {
+            format!("field `{}`: its class is {class}; allowed: 1 to 4, or 0 for the envelope", selected.name)
+        })?;
+        match output.nullable(output.fields(output.root)[field].node).0 {
+            Some(null) => sometimes.push(Nullable { field, class, null: null << 1 }),
+            None => *count += 1,
+        }
+    }
+    Ok((always, sometimes))
 }
 
 /// Writes the branch, and gives the place of the value unless it is null.

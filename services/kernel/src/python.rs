@@ -1,5 +1,7 @@
 //! The Python surface: messages taken apart and outputs put together under the GIL, the work done without it.
 
+use std::collections::HashMap;
+
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -8,8 +10,9 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 use crate::account::Totals;
 use crate::batch::{Key, Outcome, Output, Wait};
 use crate::kernel::{Kernel as Core, LATENCY_BOUNDS_MS};
-use crate::mask::TokenKey;
+use crate::leaf::Leaf as Held;
 use crate::messages::{Batch, Getters};
+use crate::modes::Mode;
 use crate::python_dump::{Dump, SpillFailed};
 
 fn refused(error: String) -> PyErr {
@@ -111,6 +114,46 @@ impl Account {
     }
 }
 
+/// What the open transaction delivered to one feed from one slice, in one mode.
+#[pyclass(frozen, get_all, module = "gebus_kernel")]
+struct Leaf {
+    lane: String,
+    slice: u32,
+    feed: String,
+    mode: u32,
+    count: u64,
+    size: u64,
+    fields: (u64, u64, u64, u64),
+    root: Py<PyBytes>,
+    entries: Py<PyBytes>,
+}
+
+impl Leaf {
+    fn new(py: Python<'_>, core: &Core, leaf: &Held) -> Self {
+        let lane = &core.lanes()[leaf.of.lane];
+        let [_, public, internal, sensitive, most] = leaf.values;
+        Self {
+            lane: lane.name.clone(),
+            slice: leaf.of.slice,
+            feed: lane.feeds[leaf.of.feed].name.clone(),
+            mode: leaf.of.mode,
+            count: leaf.count(),
+            size: leaf.size,
+            fields: (public, internal, sensitive, most),
+            root: PyBytes::new(py, &leaf.root()).unbind(),
+            entries: PyBytes::new(py, &leaf.entries).unbind(),
+        }
+    }
+}
+
+#[pymethods]
+impl Leaf {
+    fn __repr__(&self) -> String {
+        let Self { feed, slice, mode, count, .. } = self;
+        format!("Leaf(feed={feed:?}, slice={slice}, mode={mode}, count={count})")
+    }
+}
+
 #[pymethods]
 impl Account {
     fn __repr__(&self) -> String {
@@ -172,9 +215,17 @@ impl Kernel {
     }
 
     fn set_token_key(&mut self, feed: &str, key: &[u8]) -> PyResult<()> {
-        let key = TokenKey::new(key).map_err(refused)?;
-        self.core.feed(feed).map_err(refused)?.token_key = Some(key);
-        Ok(())
+        self.core.set_token_key(feed, key).map_err(refused)
+    }
+
+    fn set_grants(&mut self, until_ms: HashMap<String, i64>) -> PyResult<()> {
+        self.core.set_grants(&until_ms).map_err(refused)
+    }
+
+    fn set_modes(&mut self, modes: Vec<(String, String, i64, i64)>) -> PyResult<()> {
+        let modes = modes.into_iter();
+        let modes = modes.map(|(id, prefix, since_ms, until_ms)| Mode { id, prefix, since_ms, until_ms });
+        self.core.set_modes(modes.collect()).map_err(refused)
     }
 
     fn open(&mut self, lane: &str, slice: u32) -> PyResult<()> {
@@ -236,6 +287,10 @@ impl Kernel {
             list.append((lane, slice, PyBytes::new(py, &key), PyBytes::new(py, &value)))?;
         }
         Ok(list)
+    }
+
+    fn leaves(&self, py: Python<'_>) -> Vec<Leaf> {
+        self.core.leaves().iter().map(|leaf| Leaf::new(py, &self.core, leaf)).collect()
     }
 
     fn commit(&mut self, now_ms: i64) -> Vec<u64> {
@@ -352,5 +407,5 @@ fn blocked<'py>(py: Python<'py>, outcome: &Outcome) -> PyResult<Bound<'py, PyLis
 #[pymodule]
 mod gebus_kernel {
     #[pymodule_export]
-    use super::{Account, Blocked, Dead, Dump, Kernel, SpillFailed, Step};
+    use super::{Account, Blocked, Dead, Dump, Kernel, Leaf, SpillFailed, Step};
 }

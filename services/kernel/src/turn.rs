@@ -1,15 +1,19 @@
 //! A record's turn in one lane: through the groups of its port, the steps of each feed, to what goes out.
 
-use crate::batch::{Key, Outcome, Output};
-use crate::check::{RETRACTED, REVISION, STATUS};
+use crate::batch::{Delivery, Key, Outcome, Output};
+use crate::check::{ENTITY_ID, RETRACTED, REVISION, STATUS};
 use crate::composite::Made;
+use crate::feed::Feed;
 use crate::follow;
-use crate::lane::{Feed, Lane, Port, Step};
+use crate::lane::{Lane, Port, Step};
+use crate::leaf::{Tag, tag};
+use crate::modes::Modes;
 use crate::path::Fields;
 use crate::rekey;
 use crate::schema::Schema;
 use crate::slice::Slice;
 use crate::source::HEADER;
+use crate::token::{PeriodKey, PeriodKeys};
 use crate::wire::write_span;
 
 /// What is used again from record to record.
@@ -19,7 +23,10 @@ pub struct Work {
     /// For each payload: the number of the record that it was last made for, and its range in the arena.
     pub payloads: Vec<(u64, usize, usize)>,
     pub record: u64,
+    /// The number of a record, and the tag of its entity.
+    tag: (u64, Tag),
     pub made: Made,
+    pub period_keys: PeriodKeys,
 }
 
 /// What a transaction delivered, as runs of equal append times.
@@ -40,6 +47,7 @@ pub struct Turn<'a, 'o> {
     pub outcome: &'o mut Outcome,
     pub delivered: &'o mut Delivered,
     pub work: &'o mut Work,
+    pub modes: &'a Modes,
 }
 
 /// What steps make of a record.
@@ -129,34 +137,39 @@ impl Turn<'_, '_> {
         }
     }
 
-    /// Delivers what passed every step, unless the grant has expired; says whether it did.
+    /// Delivers what passed every step, unless the grant has expired or the mode is not the feed's; says whether it did.
     fn grant(&mut self, number: usize, schema: &Schema, fields: &Fields<'_>) -> bool {
         let feed = &self.lane.feeds[number];
+        let mode = self.modes.at(fields, self.append_ms);
         let count = &mut self.slice.accounts[self.account].open.feeds[number];
-        if self.append_ms >= feed.grant_expires_ms {
+        if self.append_ms >= feed.grant_expires_ms || !feed.flows(mode) {
             count.withheld += 1;
             return false;
         }
         count.delivered += 1;
-        self.deliver(number, feed, schema, fields);
+        self.deliver(number, feed, if feed.heeds() { mode } else { 0 }, schema, fields);
         true
     }
 
-    fn deliver(&mut self, number: usize, feed: &Feed, schema: &Schema, fields: &Fields<'_>) {
+    fn deliver(&mut self, number: usize, feed: &Feed, mode: u32, schema: &Schema, fields: &Fields<'_>) {
+        let view = feed.views[usize::from(mode > 0)];
         let arena = &mut self.outcome.arena;
         let begin = arena.len();
         arena.push(0);
         arena.extend_from_slice(&feed.schema_id.unwrap_or_default().to_be_bytes());
         let start = arena.len();
-        let made = &mut self.work.payloads[feed.payload];
-        if made.0 == self.work.record {
-            arena.extend_from_within(made.1..made.2);
+        let payload = &mut self.work.payloads[view.payload];
+        if payload.0 == self.work.record {
+            arena.extend_from_within(payload.1..payload.2);
         } else {
-            let projection = &self.lane.projections[feed.projection];
-            projection.write(schema, fields, feed.token_key.as_ref(), arena);
-            *made = (self.work.record, start, arena.len());
+            let key = period_key(&mut self.work.period_keys, feed, self.append_ms);
+            self.lane.projections[view.projection].write(schema, fields, key, arena);
+            *payload = (self.work.record, start, arena.len());
         }
-        self.put(number, begin);
+        if self.work.tag.0 != self.work.record {
+            self.work.tag = (self.work.record, tag(fields.text(ENTITY_ID)));
+        }
+        self.put(number, begin, Delivery { tag: self.work.tag.1, projection: view.projection, mode });
     }
 
     /// Delivers a record of a feed that is followed if it says something new to the consumer.
@@ -177,10 +190,20 @@ impl Turn<'_, '_> {
         }
         let Some(output) = self.outcome.outputs.last_mut() else { return };
         let (arena, start) = (&mut self.outcome.arena, output.start + HEADER);
-        let (status, status_end, tail) = self.lane.projections[feed.projection].tail(&arena[start..]);
+        let normal = &self.lane.projections[feed.views[0].projection];
+        let (status, status_end, tail) = normal.tail(&arena[start..]);
         let store = &mut self.slice.stores[store];
         if stands {
-            follow::hold(store, entity, now, revision, Some(&arena[start + tail..output.end]));
+            // What an emergency showed is not shown again when the record is taken back after its end.
+            let end = output.end;
+            let told = if output.delivery.is_some_and(|delivery| delivery.mode > 0) {
+                normal.write(schema, fields, period_key(&mut self.work.period_keys, feed, now), arena);
+                end + normal.tail(&arena[end..]).2
+            } else {
+                start + tail
+            };
+            follow::hold(store, entity, now, revision, Some(&arena[told..]));
+            arena.truncate(end);
             return;
         }
         // The consumer hears nothing of the new record but that its own is taken back.
@@ -194,9 +217,17 @@ impl Turn<'_, '_> {
     }
 
     /// Puts out what the arena holds from `start` on, for a feed.
-    fn put(&mut self, feed: usize, start: usize) {
+    fn put(&mut self, feed: usize, start: usize, delivery: Delivery) {
         let (lane, key, end) = (self.number, self.key, self.outcome.arena.len());
-        self.outcome.outputs.push(Output { lane, target: feed, key, partition: None, start, end });
+        self.outcome.outputs.push(Output {
+            lane,
+            target: feed,
+            key,
+            partition: None,
+            start,
+            end,
+            delivery: Some(delivery),
+        });
         match self.delivered.last_mut() {
             Some((append_ms, count)) if *append_ms == self.append_ms => *count += 1,
             _ => self.delivered.push((self.append_ms, 1)),
@@ -226,7 +257,7 @@ impl Turn<'_, '_> {
         let rekey = &self.lane.rekeys[number];
         let (lane, target, key) = (self.number, self.lane.feeds.len() + number, Key::Text(key.0, key.1));
         let mut put = |partition| {
-            self.outcome.outputs.push(Output { lane, target, key, partition, start, end });
+            self.outcome.outputs.push(Output { lane, target, key, partition, start, end, delivery: None });
         };
         if rekey.all {
             (0..rekey.partitions).for_each(|partition| put(Some(partition)));
@@ -234,4 +265,9 @@ impl Turn<'_, '_> {
             put(None);
         }
     }
+}
+
+/// The key of a feed's tokens at an instant; None where it has no tokens.
+fn period_key<'k>(keys: &'k mut PeriodKeys, feed: &Feed, at_ms: i64) -> Option<&'k PeriodKey> {
+    keys.at(feed.number, feed.token_key.as_ref()?, feed.tokens?, at_ms)
 }

@@ -32,7 +32,8 @@ def write_joined_catalogue(root: Path, domain: str, *, join: Mapping[str, str] |
         (root / part).mkdir(parents=True)
     for party in ("dxy", "canghailan", "hubei-health", "hubei-data"):
         shutil.copy(ROOT / "schemas/parties" / f"{party}.yaml", root / "parties")
-    shutil.copy(ROOT / "schemas/codes/field-policy.yaml", root / "codes")
+    for codes in ("field-policy", "token-rules"):
+        shutil.copy(ROOT / f"schemas/codes/{codes}.yaml", root / "codes")
     for side, (party, key) in SIDES.items():
         (root / f"topics/{domain}.{side}.yaml").write_text(
             _TOPIC.format(domain=domain, side=side, event=side.title(), party=party, key=", ".join(key))

@@ -59,7 +59,8 @@ def write_catalogue(root: Path, domain: str, *, in_a_row: int = 1000) -> None:
     (root / f"topics/{domain}").rmdir()
     for party in (*PUBLISHERS, "ditu", "hubei-health", "hubei-data"):
         shutil.copy(ROOT / "schemas/parties" / f"{party}.yaml", root / "parties")
-    shutil.copy(ROOT / "schemas/codes/field-policy.yaml", root / "codes")
+    for codes in ("field-policy", "token-rules"):
+        shutil.copy(ROOT / f"schemas/codes/{codes}.yaml", root / "codes")
     (root / f"topics/{domain}.reading.yaml").write_text(_TOPIC.format(domain=domain, in_a_row=in_a_row))
     (root / f"events/{domain}/Reading.avsc").write_text(json.dumps(_event(domain)))
     (root / f"examples/{domain}.reading/examples.jsonl").write_text(json.dumps(record("e-1")) + "\n")

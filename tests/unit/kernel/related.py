@@ -115,6 +115,7 @@ class Related:
             "relation": self.relation(),
             "steps": list(self.after),
             "follow_ms": 14 * DAY if self.follow else None,
+            "mode": "any",
             "select": {"name": "notice", "fields": [*(copied(item) for item in ENVELOPE), *self.fields()]},
         }
         return json.dumps(

@@ -130,6 +130,8 @@ class Feed:
             "relation": None,
             "steps": list(self.steps),
             "follow_ms": self.follow,
+            "mode": "any",
+            "tokens": {"period": "always", "hash": "sha-256"},
             "select": select,
         }
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.unit.lanes.fake_clients import FakeClients
@@ -18,7 +20,9 @@ from gebus.lanes.schemas import WriterSchemas
 from gebus.lanes.settings import LaneSettings
 from gebus.lanes.worker import Worker
 from gebus.model.errors import NotFound, Unavailable
-from gebus.plan import InputPlan, LanePlan
+from gebus.model.feed import Grant
+from gebus.model.leaf import LEAF_TOPIC, Leaf, Message
+from gebus.plan import FeedPlan, InputPlan, LanePlan
 
 LANE = "a.b"
 TOPICS = ("a.b.x", "a.b.y")
@@ -31,6 +35,20 @@ def lane_plan(
     parties = {topic: topic.rpartition(".")[2] for topic in topics}
     source = InputPlan(name, name, False, parties, {}, ("entity_id",), 1, 1, 100, 0.5)
     return LanePlan(name, partitions, (source,), (), (), ordered=ordered)
+
+
+OUTPUT: dict[str, Any] = {"type": "record", "name": "Out", "namespace": "x", "fields": []}
+
+
+def with_feed(plan: LanePlan, policy: str = "0123456789abcdef") -> LanePlan:
+    """The lane with the feed `cdc/masks`."""
+    grant = Grant(basis="b", approved_by="dxy", approved_on=date(2026, 1, 1), expires_on=date(2027, 1, 1))
+    feed = FeedPlan(
+        name="cdc/masks", topic="feed.cdc.masks", consumer="cdc", purpose="tracing", tier=1, partitions=1,
+        retention=timedelta(days=1), grant=grant, grant_expires_ms=1, source=0, relation=None, steps=(),
+        follow_ms=None, select="out", fields=(), output_schema=OUTPUT, mode="any", tokens=None,
+    )  # fmt: skip
+    return replace(plan, feeds=(feed,), policy=policy)
 
 
 @dataclass
@@ -73,6 +91,24 @@ class FakeKernels:
         return self.made[-1]
 
 
+@dataclass
+class FakeControl:
+    """Everything is granted, and changes are said as often as a test wants."""
+
+    changes: int = 0
+    told: list[FakeKernel] = field(default_factory=list)
+    open_when_told: list[int] = field(default_factory=list)
+    """How many records were delivered and not committed, each time."""
+
+    def changed(self) -> bool:
+        self.changes -= 1
+        return self.changes >= 0
+
+    def tell(self, kernel: Any, leaves: object) -> None:
+        self.told.append(kernel)
+        self.open_when_told.append(sum(map(len, kernel.fresh.values())))
+
+
 class Bench:
     """A worker on a fake log, run for as long as a test says."""
 
@@ -82,19 +118,20 @@ class Bench:
         self.kafka = FakeKafka(self.clock)
         self.registry = FakeRegistry()
         self.settings = LaneSettings(session_attempts=5)
-        self.lanes = Lanes([lane_plan(ordered=ordered)])
+        self.lanes = Lanes([with_feed(lane_plan(ordered=ordered))])
         self.clients = FakeClients(self.kafka, PLACES)
         self.schemas = WriterSchemas(self.registry, self.clock, self.settings)
         self.kernels = FakeKernels(self.schemas, ordered=ordered)
         self.meter = Meter(FakeKernel.LATENCY_BOUNDS_MS)
         self.environment: dict[str, str] = {}
+        self.control = FakeControl()
 
     def worker(self, slot: int = 0, clients: FakeClients | None = None) -> Worker:
         crash = CrashPoint(self.environment, _crash)
         return Worker(
             self.lanes, self.kernels, clients or self.clients, self.schemas, self.meter,
             slot=slot, clock=self.clock, settings=self.settings, crash=crash,
-            directory=self.directory,
+            directory=self.directory, control=self.control,
         )  # fmt: skip
 
     def publish(self, *texts: str, place: Place = PLACES[0]) -> None:
@@ -113,6 +150,9 @@ class Bench:
 
     def delivered(self) -> list[str]:
         return [(record.value or b"").decode() for record in self.kafka.visible((f"feed.{LANE}", 0))]
+
+    def leaves(self) -> list[Leaf]:
+        return [Message.decode(one.value, "a test").leaf for one in self.kafka.visible((LEAF_TOPIC, 0))]
 
     def dead(self) -> list[bytes | None]:
         return [record.value for record in self.kafka.visible((f"dead.{LANE}", 0))]

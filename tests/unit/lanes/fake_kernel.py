@@ -55,6 +55,22 @@ class Account:
     waiting: int = 0
 
 
+@dataclass
+class Leaf:
+    lane: str
+    slice: int
+    count: int
+    feed: str = "cdc/masks"
+    mode: int = 0
+    size: int = 9
+    fields: tuple[int, int, int, int] = (1, 2, 3, 4)
+    root: bytes = bytes(32)
+
+    @property
+    def entries(self) -> bytes:
+        return bytes(40 * self.count)
+
+
 class FakeKernel:
     """Of one lane. Refuses what the real one refuses: a slice that is not open, or open twice."""
 
@@ -142,6 +158,9 @@ class FakeKernel:
 
     def state(self) -> list[tuple[str, int, bytes, bytes]]:
         return [(self.lane, n, b"seen", json.dumps(texts).encode()) for n, texts in self.fresh.items() if texts]
+
+    def leaves(self) -> list[Leaf]:
+        return [Leaf(self.lane, number, len(texts)) for number, texts in self.fresh.items() if texts]
 
     def commit(self, now_ms: int) -> list[int]:
         delivered = sum(len(texts) for texts in self.fresh.values())

@@ -6,11 +6,10 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from tests.unit.lanes.conftest import FakeRegistry, lane_plan
+from tests.unit.lanes.conftest import OUTPUT, FakeRegistry, lane_plan, with_feed
 from tests.unit.lanes.fake_kernel import FakeKernel
 
 from gebus.kafka.registry import Version
@@ -21,22 +20,9 @@ from gebus.lanes.schemas import WriterSchemas
 from gebus.lanes.settings import LaneSettings
 from gebus.lanes.token_keys import token_key
 from gebus.model.errors import NotFound, PlanError, Unavailable
-from gebus.model.feed import Grant
-from gebus.plan import FeedPlan, LanePlan
 
-OUTPUT: dict[str, Any] = {"type": "record", "name": "Out", "namespace": "x", "fields": []}
 OLDER: dict[str, Any] = {**OUTPUT, "fields": [{"name": "a", "type": "long"}]}
 MASTER = bytes(32)
-
-
-def with_feed(plan: LanePlan) -> LanePlan:
-    grant = Grant(basis="b", approved_by="dxy", approved_on=date(2026, 1, 1), expires_on=date(2027, 1, 1))
-    feed = FeedPlan(
-        name="cdc/masks", topic="feed.cdc.masks", consumer="cdc", purpose="tracing", tier=1, partitions=1,
-        retention=timedelta(days=1), grant=grant, grant_expires_ms=1, source=0, relation=None, steps=(),
-        follow_ms=None, select="out", fields=(), output_schema=OUTPUT,
-    )  # fmt: skip
-    return LanePlan(plan.name, plan.partitions, plan.inputs, plan.tables, (feed,))
 
 
 @dataclass

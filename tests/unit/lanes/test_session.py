@@ -17,6 +17,7 @@ def test_every_record_is_delivered_once_in_its_order(bench: Bench) -> None:
     bench.publish("four", place=PLACES[3])
     bench.run()
     assert bench.delivered() == ["ONE", "TWO", "THREE", "FOUR"]
+    assert {leaf.slice: leaf.count for leaf in bench.leaves()} == {0: 3, 1: 1}
     assert bench.kafka.committed[PLACES[0]] == 4
 
 
@@ -66,6 +67,7 @@ def test_a_failed_step_costs_and_repeats_nothing(bench: Bench, step: str, when: 
         bench.run(worker)
     assert reached[0] >= passage
     assert bench.delivered() == ["ONE", "TWO", "THREE", "FOUR"]
+    assert sum(leaf.count for leaf in bench.leaves()) == 4
     assert bench.meter.sessions == 1
     assert len(bench.clients.producers) == 3 + 1, "a producer is never used again after an uncertain answer"
 
@@ -82,6 +84,7 @@ def test_a_killed_worker_costs_and_repeats_nothing(bench: Bench, point: str) -> 
     bench.environment = {}
     bench.run()
     assert bench.delivered() == ["ONE", "TWO", "THREE", "FOUR"]
+    assert sum(leaf.count for leaf in bench.leaves()) == 4
 
 
 def test_the_offsets_of_a_dead_worker_are_waited_for_before_state_is_read(bench: Bench) -> None:
@@ -340,3 +343,22 @@ def test_a_worker_that_never_had_its_slot_takes_it_from_nobody(bench: Bench) -> 
     bench.clients.places = []
     bench.run()
     assert bench.clients.left == []
+
+
+@pytest.mark.parametrize("at", ["produce", "offsets", "commit"])
+def test_a_right_that_is_lost_is_waited_for(bench: Bench, at: str) -> None:
+    """A topic that must not be written for a while, the ledger's or another: nothing is delivered, and then all is."""
+    refusals = [3]
+
+    def refuse(step: str) -> Exception | None:
+        if step != at or refusals[0] == 0:
+            return None
+        refusals[0] -= 1
+        return kafka_error(KafkaError.TOPIC_AUTHORIZATION_FAILED, txn_requires_abort=True)
+
+    bench.kafka.before = refuse
+    bench.publish("one", "two")
+    bench.run()
+    assert (refusals, bench.meter.sessions) == ([0], 3)
+    assert bench.delivered() == ["ONE", "TWO"]
+    assert sum(leaf.count for leaf in bench.leaves()) == 2

@@ -67,7 +67,7 @@ def test_the_day_chooses_the_line() -> None:
         ({"identifies": "maybe"}, "identifies is 'maybe'; allowed: direct, quasi, none, any"),
         ({"outcome": "hide"}, "outcome is 'hide'; allowed: pass, mask, token, generalise, drop"),
         ({"source": " "}, "has no source; name the law or standard that it follows"),
-        ({"extra": 1}, "allowed: exactly identifies, level, outcome, source, tier"),
+        ({"extra": 1}, "allowed: exactly identifies, level, mode, outcome, purpose, source, tier"),
     ],
 )
 def test_a_broken_line_is_refused(changes: dict[str, Any], message: str) -> None:
@@ -82,7 +82,8 @@ def test_a_broken_line_is_refused(changes: dict[str, Any], message: str) -> None
 def test_a_case_decided_twice_is_refused() -> None:
     one, two = policy_list([(2, "none", 1, "mask"), (2, "any", 1, "pass")]).entries
     with pytest.raises(
-        PlanError, match=r"level-2\.any\.tier-1: decides level 2, none, tier 1 a second time, after level-2\.none"
+        PlanError,
+        match=r"decides level 2, none, tier 1, purpose any, mode any a second time, after level-2\.none",
     ):
         Policy.from_codes(CodeList("field-policy", "a test", (one, two)))
 

@@ -76,6 +76,9 @@ def _edit(root: Path, file: str, old: str, new: str) -> None:
     path.write_text(text.replace(old, new))
 
 
+BUS = {"gebus.grants", "gebus.modes", "gebus.audit", "gebus.ledger.leaves", "gebus.ledger.checkpoints"}
+
+
 def test_from_nothing_everything_is_made_topics_first_and_rights_last(wanted: Desired, root: Path) -> None:
     changes = compare(wanted, NOTHING, root)
     actions = [change.action for change in changes.additions]
@@ -95,6 +98,7 @@ def test_from_nothing_everything_is_made_topics_first_and_rights_last(wanted: De
         FEED,
         "feed.watch.all-prices",
         STEPS_TOPIC,
+        *BUS,
     }
 
 

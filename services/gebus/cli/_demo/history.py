@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from gebus.usage import Metered
 from gebus_connectors.sources.reading import Skipped
 
 
@@ -62,6 +63,8 @@ class History:
     refusals: list[Refusal] = field(default_factory=list)
     skipped: dict[str, list[tuple[str, Skipped]]] = field(default_factory=dict)
     """Rows of a party's data that could not become events, each with the topic that it was for."""
+    metered: dict[str, Metered] = field(default_factory=dict)
+    """By feed, what the leaves of the ledger say was delivered."""
     received: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
     """By feed, in the order of the feed."""
     latencies_ms: list[float] = field(default_factory=list)

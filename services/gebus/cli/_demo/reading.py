@@ -15,7 +15,9 @@ from gebus.kafka.edge import open_consumer
 from gebus.kafka.lane_clients import open_reader
 from gebus.lanes import accounts
 from gebus.lanes.dead_letters import DeadLetter, read_dead_letter
+from gebus.model.leaf import USAGE_PRINCIPAL
 from gebus.stack.layout import ADMIN
+from gebus.usage import Book, Metered, catch_up
 from gebus_connectors.sdk import Subscriber
 
 
@@ -53,6 +55,14 @@ def read_dead_letters(on: Stage) -> list[DeadLetter]:
         finally:
             consumer.close()
     return letters
+
+
+def read_usage(on: Stage, history: History) -> None:
+    """What was metered of each feed in the transactions that delivered it, as usage reads it."""
+    with closing(Book(on.home / "usage.sqlite")) as book:
+        catch_up(on.connection(USAGE_PRINCIPAL), book)
+        for entry in book.entries():
+            history.metered[entry.feed] = history.metered.get(entry.feed, Metered()) + entry.metered
 
 
 def read_accounts(on: Stage) -> list[accounts.Row]:

@@ -19,6 +19,7 @@ from gebus.cli._demo.programme import Programme
 from gebus.cli._demo.recon import Reconciliation
 from gebus.cli._demo.verdict import Verdict
 from gebus.model.event import ENVELOPE
+from gebus.usage import Metered
 
 _PIPED_WIDTH = 200
 _SKIPPED_SHOWN = 2
@@ -64,6 +65,7 @@ def as_json(result: Result) -> str:
         "checks": [{"name": check.name, "holds": check.holds, "found": check.found} for check in verdict.checks],
         "refusals": [asdict(refusal) for refusal in history.refusals],
         "skipped": {party: [str(row) for _, row in rows] for party, rows in history.skipped.items() if rows},
+        "metered": {feed: asdict(one) for feed, one in sorted(history.metered.items())},
         "killed": history.killed,
         "replaced_by": history.replaced_by,
         "latency_ms": {**result.latency, "records": len(history.latencies_ms)},
@@ -171,6 +173,12 @@ def _lines(result: Result) -> Iterator[Text]:
         )
     if history.killed:
         yield Text(f"worker {history.killed} was killed in the middle, {history.replaced_by} took its place")
+    if history.metered:
+        whole = sum(history.metered.values(), Metered())
+        yield Text(
+            f"metered for {len(history.metered)} feeds: {whole.records} records, {whole.size} bytes, under "
+            f"{whole.leaves} leaves of the ledger"
+        )
     if latency:
         count = len(history.latencies_ms)
         words = ", ".join(f"{name} {value:.0f} ms" for name, value in latency.items())

@@ -20,10 +20,10 @@ from gebus.cli._demo.history import History
 from gebus.cli._demo.live import LIVE_EVENTS, run_live
 from gebus.cli._demo.programme import programme
 from gebus.cli._demo.publishing import publish_all, read_all
-from gebus.cli._demo.reading import read_accounts, read_dead_letters, read_feeds
+from gebus.cli._demo.reading import read_accounts, read_dead_letters, read_feeds, read_usage
 from gebus.cli._demo.report import Result
 from gebus.cli._demo.stage import Stage, Workers, checked, running_lanes, stage, wait_for
-from gebus.cli._demo.verdict import Check, judge
+from gebus.cli._demo.verdict import Check, judge, usage_check
 from gebus.model.catalogue import Catalogue
 from gebus.stack.layout import Ports
 from gebus.stack.report import Report
@@ -81,6 +81,8 @@ def run(options: Options, report: Report, console: Console) -> Result:
             history.replaced_by = workers.successor(20) if history.killed else 0
         with _timed(seconds, "accounts"):
             verdict = judge(on.catalogue, history, read_accounts(on), letters)
+            read_usage(on, history)
+            verdict.checks.append(usage_check(history))
         sample = _sample(on.catalogue, history)
         conflicts = history.received.get(_CONFLICTS, ())
         reconciled = recon.compare(options.data, history.told, conflicts)

@@ -15,6 +15,7 @@ import psutil
 
 from gebus import plan
 from gebus.catalogue import Places, load
+from gebus.cli._paper import PaperGrants
 from gebus.kafka import Connection
 from gebus.kafka.admin import Admin
 from gebus.kafka.lane_clients import open_reader
@@ -114,13 +115,14 @@ def stage(root: Path, home: Path, ports: Ports, report: Report, *, keep: bool) -
 
 
 def _apply(catalogue: Catalogue, lanes: tuple[plan.LanePlan, ...], admin: Admin, home: Path, root: Path) -> None:
-    wanted, secrets = desired(catalogue, lanes), Secrets(home / "secrets")
-    connection = Connection.load(ADMIN, home)
-    notebook = Notebook(connection)
+    connection, secrets = Connection.load(ADMIN, home), Secrets(home / "secrets")
+    papers, notebook = PaperGrants(connection, admin, catalogue), Notebook(connection)
+    wanted = desired(catalogue, lanes, papers.granted)
     with Registry(connection) as registry:
         there = observe(admin, registry, secrets, notebook, [schema.subject for schema in wanted.schemas])
         changes = compare(wanted, there, root, now_ms=time.time_ns() // 1_000_000)
         apply(changes.additions, admin, registry, secrets, notebook)
+    papers.record()
 
 
 class Workers:

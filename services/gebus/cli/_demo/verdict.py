@@ -232,6 +232,15 @@ def _planted_checks(planted: Sequence[Planted], letters: Sequence[DeadLetter]) -
         yield Check(f"{one.what}: kept byte for byte as a dead letter, {one.reason}", found)
 
 
+def usage_check(history: History) -> Check:
+    """What every consumer holds is what was metered, record by record."""
+    received = {feed: len(records) for feed, records in history.received.items() if records}
+    metered = {feed: one.records for feed, one in history.metered.items()}
+    wrong = [feed for feed in sorted({*received, *metered}) if received.get(feed) != metered.get(feed)]
+    found = [f"{feed}: {received.get(feed, 0)} received, {metered.get(feed, 0)} metered" for feed in wrong[:_SHOWN]]
+    return Check("usage is what was delivered", "; ".join(found))
+
+
 def _worker_check(history: History) -> Check:
     found = "no worker was there to kill" if not history.killed else ""
     if history.killed and not history.replaced_by:

@@ -3,7 +3,8 @@
 use super::{Kernel, not_open};
 use crate::batch::{Blocked, Dead, Key, Outcome, Record, Wait};
 use crate::check::Arrival;
-use crate::source::{Scratch, Stop};
+use crate::leaf::Of;
+use crate::source::{HEADER, Scratch, Stop};
 use crate::turn::Turn;
 
 impl Kernel {
@@ -61,6 +62,7 @@ impl Kernel {
         let moved = fields.as_ref().is_some_and(|fields| source.moved(fields, record.key));
         heard.changed = true;
         self.work.record += 1;
+        let before = outcome.outputs.len();
         for (lane_number, port) in &self.readers[record.source] {
             let lane = &self.lanes[*lane_number];
             let port = &lane.ports[*port];
@@ -77,11 +79,28 @@ impl Kernel {
                 outcome,
                 delivered: &mut self.delivered,
                 work: &mut self.work,
+                modes: &self.modes,
             };
             match &fields {
                 Some(fields) => turn.take(port, &source.schema, fields),
                 None => turn.dead(),
             }
+        }
+        self.remember(record.slice, record.key.unwrap_or_default(), outcome, before);
+    }
+
+    /// Adds what was delivered since the outcome had `before` outputs to the leaves of its transaction.
+    fn remember(&mut self, slice: u32, message_key: &[u8], outcome: &Outcome, before: usize) {
+        for output in &outcome.outputs[before..] {
+            let Some(delivery) = output.delivery else { continue };
+            let value = &outcome.arena[output.start..output.end];
+            let key = match output.key {
+                Key::Message(_) => message_key,
+                Key::Text(start, end) => &outcome.arena[start..end],
+            };
+            let of = Of { lane: output.lane, feed: output.target, slice, mode: delivery.mode };
+            let counts = self.leaves.add(of, delivery.tag, key, value);
+            self.lanes[output.lane].projections[delivery.projection].count(&value[HEADER..], counts);
         }
     }
 
@@ -97,11 +116,12 @@ impl Kernel {
     /// Makes what is due in a lane at `clock_ms`; says no where the batch has no room for all of it.
     fn expire(&mut self, number: usize, slice: u32, clock_ms: i64, outcome: &mut Outcome) -> bool {
         let lane = &self.lanes[number];
-        let Some(slice) = self.slices[number].get_mut(&slice) else { return true };
+        let Some(state) = self.slices[number].get_mut(&slice) else { return true };
+        let before = outcome.outputs.len();
         let mut turn = Turn {
             number,
             lane,
-            slice,
+            slice: state,
             account: 0,
             append_ms: clock_ms,
             key: Key::Text(0, 0),
@@ -110,8 +130,11 @@ impl Kernel {
             outcome,
             delivered: &mut self.delivered,
             work: &mut self.work,
+            modes: &self.modes,
         };
-        turn.expire(clock_ms)
+        let whole = turn.expire(clock_ms);
+        self.remember(slice, &[], outcome, before);
+        whole
     }
 
     /// Makes what is due in an ordered lane at `clock_ms`, or as much of it as a batch may make.

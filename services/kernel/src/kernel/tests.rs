@@ -34,7 +34,7 @@ fn plan(many: usize) -> String {
     masked[8]["mask"] = json!({"kind": "band", "width": 100});
     let feed = |name: String, steps: Value, fields: &[Value]| {
         json!({"name": name, "topic": format!("feed.{name}"), "grant_expires_ms": i64::MAX, "source": 0,
-            "relation": null, "follow_ms": null, "steps": steps,
+            "relation": null, "follow_ms": null, "mode": "any", "steps": steps,
             "select": {"name": "s", "fields": fields}})
     };
     let once = json!({"kind": "deduplicate", "name": "once", "table": 0});
@@ -66,9 +66,7 @@ fn kernel(many: usize) -> Kernel {
     let added = kernel.source("s").and_then(|source| source.add_writer_schema(1, &schema().to_string()));
     assert_eq!(added, Ok(()));
     for name in (0..many).map(|code| format!("r{code}")).chain(["all".to_owned()]) {
-        if let Ok(feed) = kernel.feed(&name) {
-            feed.schema_id = Some(7);
-        }
+        assert_eq!(kernel.set_schema(&name, 7), Ok(()));
     }
     assert_eq!(kernel.open("l", 0).and_then(|()| kernel.open("l", 1)), Ok(()));
     assert_eq!(kernel.check_ready(), Ok(()));

@@ -1,0 +1,218 @@
+"""What a kernel is told of grants and modes, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from confluent_kafka import KafkaError
+from tests.unit.lanes.conftest import Bench
+from tests.unit.lanes.fake_kafka import ManualClock
+from tests.unit.model.test_grant import APPROVED, END, NOW, REVOKED, terms
+from tests.unit.model.test_mode import CLOSED, HOLDS
+
+from gebus.lanes.control import LaneControl
+from gebus.model.control import FOLLOWED, GRANTS_TOPIC, MODES_TOPIC
+from gebus.model.errors import NotFound, Unavailable
+from gebus.model.grant import FeedGrants, Grant
+
+
+@dataclass
+class Message:
+    at: str
+    text: bytes | None = None
+    named: bytes = b""
+    append_ms: int = NOW
+    problem: int | None = None
+    number: int = 0
+
+    def topic(self) -> str:
+        return self.at
+
+    def partition(self) -> int:
+        return 0
+
+    def offset(self) -> int:
+        return self.number
+
+    def key(self) -> bytes:
+        return self.named
+
+    def value(self) -> bytes | None:
+        return self.text
+
+    def timestamp(self) -> tuple[int, int]:
+        return (2, self.append_ms)
+
+    def error(self) -> Any:
+        return None if self.problem is None else KafkaError(self.problem)
+
+
+@dataclass
+class Reader:
+    """Gives what was put in, batch by batch."""
+
+    batches: list[list[Message]] = field(default_factory=list)
+    committed: list[Any] = field(default_factory=list)
+    closed: bool = False
+    clock: ManualClock | None = None
+
+    def assign(self, partitions: list[Any]) -> None:
+        assert [one.topic for one in partitions] == list(FOLLOWED)
+
+    def consume(self, num_messages: int, timeout: float) -> list[Message]:
+        del num_messages
+        if self.clock is not None:
+            self.clock.pass_(timeout)
+        return self.batches.pop(0) if self.batches else []
+
+    def commit(self, *, offsets: list[Any], asynchronous: bool) -> None:
+        assert asynchronous
+        self.committed.append({one.topic: one.offset for one in offsets})
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@dataclass
+class Kernel:
+    grants: Mapping[str, int] = field(default_factory=dict)
+    modes: Sequence[tuple[str, str, int, int]] = ()
+
+    def set_grants(self, until_ms: Mapping[str, int]) -> None:
+        self.grants = dict(until_ms)
+
+    def set_modes(self, modes: Sequence[tuple[str, str, int, int]]) -> None:
+        self.modes = list(modes)
+
+
+@dataclass
+class Leaves:
+    grants: dict[str, str] = field(default_factory=dict)
+    ids: list[str] = field(default_factory=list)
+
+    def granted(self, feed: str, grant: str) -> None:
+        self.grants[feed] = grant
+
+    def modes(self, ids: list[str]) -> None:
+        self.ids = list(ids)
+
+
+ENDS = [Message(topic, problem=KafkaError._PARTITION_EOF) for topic in FOLLOWED]
+FEED = SimpleNamespace(
+    id="travel/trips", consumer="travel", feed="trips", purpose="notify", tier=2, steps=(), sources={"t": "health.trip"}
+)
+
+
+def word(grant: Grant, number: int = 0, append_ms: int = NOW) -> Message:
+    value = FeedGrants(version=1, grants=(grant,)).model_dump_json().encode()
+    return Message(GRANTS_TOPIC, value, b"travel/trips", append_ms, number=number)
+
+
+def mode_word(mode: Any, append_ms: int) -> Message:
+    return Message(MODES_TOPIC, mode.model_dump_json().encode(), b"flood", append_ms)
+
+
+class Desk:
+    def __init__(self, *batches: list[Message], now: int = NOW, **feed: Any) -> None:
+        self.clock = ManualClock()
+        self.clock.now = now / 1000
+        self.reader, self.kernel, self.leaves = Reader(list(batches), clock=self.clock), Kernel(), Leaves()
+        asked: Any = SimpleNamespace(**{**vars(FEED), **feed})
+        self.control = LaneControl(lambda: self.reader, {"travel/trips": asked}, self.clock)
+
+    def tell(self) -> Kernel:
+        self.control.tell(self.kernel, self.leaves)  # type: ignore[arg-type]
+        return self.kernel
+
+    def changed_within(self, seconds: float) -> bool:
+        self.clock.pass_(seconds)
+        return self.control.changed()
+
+
+def test_without_a_word_nothing_is_granted() -> None:
+    desk = Desk(ENDS)
+    assert desk.tell().grants == {}
+    assert desk.reader.committed == []
+
+
+def test_a_live_grant_flows_until_its_end_and_is_named_in_the_leaves() -> None:
+    desk = Desk([word(APPROVED, number=6), *ENDS])
+    assert desk.tell().grants == {"travel/trips": END}
+    assert desk.leaves.grants == {"travel/trips": "travel/trips#1"}
+    assert desk.reader.committed == [{GRANTS_TOPIC: 7}]
+
+
+def test_a_revocation_is_heard_within_a_look() -> None:
+    desk = Desk([word(APPROVED), *ENDS], [], [word(REVOKED, 1)])
+    desk.tell()
+    assert not desk.changed_within(0.3)
+    assert not desk.changed_within(0.05), "looked at a few times a second at most"
+    assert desk.changed_within(0.3)
+    assert desk.tell().grants == {}
+    assert desk.reader.committed[-1] == {GRANTS_TOPIC: 2}
+
+
+def test_an_end_is_heard_although_nobody_says_anything() -> None:
+    desk = Desk([word(APPROVED), *ENDS], now=END - 1000)
+    assert desk.tell().grants == {"travel/trips": END}
+    assert not desk.changed_within(0.5)
+    assert desk.changed_within(1.0)
+    assert desk.tell().grants == {}
+
+
+def test_a_clock_that_goes_back_opens_nothing_again() -> None:
+    closed = word(APPROVED, append_ms=END)  # the log has seen the end pass
+    desk = Desk([closed, *ENDS], now=NOW)
+    assert desk.tell().grants == {}
+
+
+@pytest.mark.parametrize(
+    ("feed", "said"),
+    [
+        ({"purpose": "advertising"}, "purpose advertising at tier 2 was not granted"),
+        ({"tier": 3}, "at tier 3 was not granted"),
+        ({"sources": {"t": "health.case"}}, "health.case was not granted"),
+    ],
+)
+def test_a_feed_that_asks_for_more_than_its_grant_has_none(
+    feed: dict[str, Any], said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk = Desk([word(APPROVED), *ENDS], **feed)
+    assert desk.tell().grants == {}
+    assert said in caplog.text
+
+
+def test_modes_come_and_go() -> None:
+    since = HOLDS.since or 0
+    desk = Desk([mode_word(HOLDS, since), *ENDS], [mode_word(CLOSED, CLOSED.until)], now=since)
+    assert desk.tell().modes == [("flood", "42", since, HOLDS.until)]
+    assert desk.leaves.ids == ["flood"]
+    assert desk.changed_within(0.3)
+    assert desk.tell().modes == []
+    assert desk.leaves.ids == []
+
+
+def test_a_topic_that_is_missing_or_silent_is_said_so() -> None:
+    with pytest.raises(NotFound, match="run `gebus apply`"):
+        Desk([Message(GRANTS_TOPIC, problem=KafkaError.UNKNOWN_TOPIC_OR_PART)]).tell()
+    with pytest.raises(Unavailable, match="nothing came of gebus"):
+        Desk().tell()
+
+
+def test_what_time_and_words_change_is_told_between_two_transactions(bench: Bench) -> None:
+    bench.publish("one", "two", "three")
+    bench.control.changes = 50
+    bench.run()
+    assert bench.delivered() == ["ONE", "TWO", "THREE"]
+    assert len(bench.control.told) == 51
+    assert set(bench.control.open_when_told) == {0}
+
+
+def test_nothing_begins_before_the_kernel_knows(bench: Bench) -> None:
+    assert terms().expires == END
+    bench.run(turns=1)
+    assert bench.control.told == [bench.kernels.made[-1]]
