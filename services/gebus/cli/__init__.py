@@ -17,6 +17,7 @@ _GROUPS = (
     "state",
     "offsets",
     "replay",
+    "sandbox",
     "processors",
     "edge",
     "identifier",
