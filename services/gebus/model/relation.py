@@ -25,9 +25,8 @@ class Join(Model):
         Which waits: both sides; either may come first. Emits: on arrival of a record, one composite for each remembered
         record of the other side that agrees and came at most `within` before, in their order of arrival. Unmatched:
         `wait` tells nothing of them; `left`, `right` and `both` emit a record of that side alone, the other side null,
-        when it has matched nothing for `within`; where nothing is published meanwhile, up to half a minute later,
-        and up to two where nothing came since a restart. The
-        revision is the sum of the parents'.
+        when it has matched nothing for `within`; where nothing is published meanwhile, up to half a minute later, and up
+        to two where nothing came since a restart. The revision is the sum of the parents'.
     matches: latest
         Which waits: the left record, for a first row; the right side is a table and makes nothing by itself. Which row
         wins: the one of the same fields that came last. Emits: one composite on arrival of the left record if there is
