@@ -19,6 +19,7 @@ _GROUPS = (
     "offsets",
     "usage",
     "replay",
+    "sandbox",
     "processors",
     "ledger",
     "edge",

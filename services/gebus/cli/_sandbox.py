@@ -11,6 +11,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError
 
+from gebus.cli.sandbox import PREFIX
 from gebus.kafka import Connection
 from gebus.kafka.admin import Admin, Topic
 from gebus.kafka.lane_clients import open_writer
@@ -26,7 +27,7 @@ _FRAME_BYTES = 5
 
 def sandbox_topic(name: str, feed: FeedPlan) -> str:
     """`sandbox.<name>.<consumer>.<feed>`."""
-    return f"sandbox.{name}.{feed.topic.removeprefix('feed.')}"
+    return f"{PREFIX}{name}.{feed.topic.removeprefix('feed.')}"
 
 
 class Sandbox:
@@ -41,7 +42,9 @@ class Sandbox:
         with Admin(connection) as admin:
             topics = admin.topics()
             if self.topic in topics:
-                raise Refused(f"there is a topic {self.topic} already: name another sandbox, or delete the topic first")
+                raise Refused(
+                    f"there is a topic {self.topic} already: name another sandbox, or `gebus sandbox delete {name}`"
+                )
             if feed.topic not in topics:
                 raise NotFound(f"Kafka has no topic {feed.topic}; run `gebus apply`")
             config = {**topics[feed.topic].config, "retention.ms": str(milliseconds(feed.retention))}

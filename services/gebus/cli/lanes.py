@@ -128,8 +128,9 @@ def accounts_command(*, root: CatalogueOption = Path("schemas"), as_json: AsJson
 
     For each feed: taken + more = delivered + filtered + duplicate + withheld + dead + waiting, where more is what a
     join made of a record beyond one, and waiting are records that it remembered and that nothing came of when they
-    arrived. Of a source, taken and dead. Where the topic of a lane's state was deleted it counts since that was made
-    anew, and says so. Exit status 1 if a line does not add up.
+    arrived. Of a source, taken and dead. A copy for another lane is counted where it is read, and a record under
+    another key than before makes two. Where the topic of a lane's state was deleted it counts since that was made anew,
+    and says so. Exit status 1 if a line does not add up.
     """
     require_extra()
     from gebus.lanes.accounts import read_accounts  # noqa: PLC0415 - needs the extra

@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -58,7 +59,8 @@ def replay_command(
 
     The lane begins with nothing remembered, so a replay that begins later than the log does may deliver what the feed
     dropped as a repeat, and miss pairs whose first half is older. Nothing is written to the live feed; states, accounts
-    and offsets stay as they are. Exit status 1 if --compare finds a difference.
+    and offsets stay as they are. Exit status 1 if --compare finds a difference, or nothing to compare. `gebus sandbox`
+    lists and deletes what replays wrote.
     """
     require_extra()
     from gebus.cli._sandbox import Records, Sandbox, compare  # noqa: PLC0415 - needs the extra
@@ -68,7 +70,7 @@ def replay_command(
         raise typer.BadParameter(
             f"{into!r}; use lower-case letters, digits and hyphens, 40 at most", param_hint="--into"
         )
-    from_ms = None if start is None else int(instant(start, datetime.now(UTC)).timestamp() * 1000)
+    from_ms = None if start is None else _past(start)
     plans = plan.lanes(load(root))
     lane, chosen = _find(feed, plans)
     with reader("replay") as consumer:
@@ -82,12 +84,24 @@ def replay_command(
                         replayed.add(record["key"], record["value"])
                 sandbox.write(records)
             sandbox.close()
-        found = None
+        found, compared = None, 0
         if against:
-            found = compare(_live(consumer, chosen, from_ms), replayed, ordered=_is_ordered(lane, plans))
-    _tell(sandbox.topic, count, found, as_json=as_json)
-    if found:
+            live = _live(consumer, chosen, from_ms)
+            found, compared = compare(live, replayed, ordered=_is_ordered(lane, plans)), max(len(live), count)
+    _tell(_Outcome(sandbox.topic, count, found, compared), as_json=as_json)
+    if found is not None and (found or not compared):
         raise typer.Exit(1)
+
+
+def _past(text: str) -> int:
+    """The instant in ms; BadParameter if it lies ahead."""
+    now = datetime.now(UTC)
+    found = instant(text, now)
+    if found > now:
+        raise typer.BadParameter(
+            f"{text} lies ahead of now; write an instant before, or leave it out", param_hint="--from"
+        )
+    return int(found.timestamp() * 1000)
 
 
 def _find(feed: str, plans: Sequence[LanePlan]) -> tuple[LanePlan, FeedPlan]:
@@ -142,20 +156,33 @@ def _live(consumer: Consumer, feed: FeedPlan, from_ms: int | None) -> Records:
     return found
 
 
-def _tell(topic: str, count: int, found: Sequence[Difference] | None, *, as_json: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What a replay wrote; `found` is None where nobody asked for a comparison, `compared` how many records it had."""
+
+    topic: str
+    records: int
+    found: Sequence[Difference] | None
+    compared: int
+
+
+def _tell(outcome: _Outcome, *, as_json: bool) -> None:
+    found = outcome.found
     if as_json:
-        told: dict[str, Any] = {"topic": topic, "records": count}
+        told: dict[str, Any] = {"topic": outcome.topic, "records": outcome.records}
         if found is not None:
-            told |= {"equal": not found, "keys_that_differ": len(found)}
-            told["differences"] = [one.as_json() for one in found[:_SHOWN]]
+            told |= {"compared": outcome.compared, "equal": not found and outcome.compared > 0}
+            told |= {"keys_that_differ": len(found), "differences": [one.as_json() for one in found[:_SHOWN]]}
         typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
         return
-    typer.echo(f"{count:,} records in {topic}")
+    typer.echo(f"{outcome.records:,} records in {outcome.topic}")
     if found is None:
         return
-    if not found:
+    if not outcome.compared:
+        typer.echo("nothing was compared: neither the feed nor the replay has a record of that time; begin earlier")
+    elif not found:
         typer.echo("the live feed is equal, key by key")
-        return
-    typer.echo(f"the live feed is NOT equal: {len(found):,} keys differ, the first of them:")
-    for one in found[:_SHOWN]:
-        typer.echo(f"  {one}")
+    else:
+        typer.echo(f"the live feed is NOT equal: {len(found):,} keys differ, the first of them:")
+        for one in found[:_SHOWN]:
+            typer.echo(f"  {one}")

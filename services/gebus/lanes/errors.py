@@ -51,6 +51,10 @@ _DENIED = frozenset(
 )
 
 
+_UNRELEASED = KafkaError(KafkaError.UNRELEASED_INSTANCE_ID).str()
+"""What is fatal for a consumer says its cause in words alone."""
+
+
 def is_missing(error: KafkaError) -> bool:
     """Whether Kafka answered that there is no such topic or partition."""
     return error.code() in _MISSING
@@ -66,6 +70,11 @@ def in_our_words(error: KafkaError, doing: str) -> GebusError:
         )
     if error.code() in _DENIED:
         return Denied(f"Kafka refused the worker while {doing} ({said}); `gebus apply` grants what the catalogue says")
+    if _UNRELEASED in error.str():
+        return SessionEnded(
+            "the group keeps this slot for the process that had it, and that ended without a word; its session is over "
+            "within a minute, and it is tried until then"
+        )
     return SessionEnded(
         f"the outcome is uncertain while {doing} ({said}); the next session begins from what is committed"
     )

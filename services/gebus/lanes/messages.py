@@ -12,10 +12,16 @@ def log_to_stderr(who: str = "") -> None:
     origin = f" {who} %(name)s:" if who else ""
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(OnceInAWhile())
+    handler.addFilter(raised_as_well)
     logging.basicConfig(handlers=[handler], level=logging.INFO, format=f"%(asctime)s %(levelname)s{origin} %(message)s")
     # What goes wrong there is raised as an error of gebus as well, which says what to do.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+def raised_as_well(record: logging.LogRecord) -> bool:
+    """Not what is fatal for a client of Kafka: it ends the session, which says so in our words, and how grave it is."""
+    return not (record.name == "gebus.kafka.lane_clients" and record.getMessage().startswith("FATAL "))
 
 
 class OnceInAWhile(logging.Filter):

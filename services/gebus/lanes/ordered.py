@@ -22,6 +22,8 @@ _HIDDEN_MS = 50
 late."""
 _CLOCKS_APART_MS = 60_000
 """So far this machine's clock may run ahead of the brokers' without any harm."""
+_CLOCKS_SLEWED_MS = 5_000
+"""So far a broker's clock may fall behind what it showed, and what has passed since, without any harm."""
 
 
 class OrderedInputs:
@@ -126,10 +128,13 @@ class OrderedInputs:
     def renew(self) -> None:
         """Ask where silent inputs end, so that the clocks of shares that get no records go on as well.
 
-        They follow the newest record that came, and where nothing is published at all this machine's clock, a minute
-        behind it: what is appended after the question has a later time than that.
+        They follow the newest record that came, and where nothing is published any more the time that has passed since,
+        a few seconds behind it; where nothing came at all this machine's clock, a minute behind it. What is appended
+        after the question has a later time than that.
         """
         until_ms = max(self._newest_ms, self._clock.now_ms() - _CLOCKS_APART_MS)
+        if self._newest_ms >= 0:
+            until_ms = max(until_ms, self._shown_ms() - _CLOCKS_SLEWED_MS)
         self._ask([place for merge in self._merges.values() for place in merge.unsure(until_ms)], until_ms)
 
     def buffered(self) -> dict[Place, int]:
@@ -160,13 +165,15 @@ class OrderedInputs:
             self._ends = self._open_ends()
         # A millisecond after the newest record came, the broker's clock shows a later one than its append time.
         self._asked = asked
-        # The broker's clock shows at least the newest append time that came, and what has passed since. What it stamped
-        # in the last moment before the answer may not be visible yet.
-        shown_ms = self._newest_ms + int((now - self._since) * 1000)
-        self._floor_ms = max(min(self._newest_ms + 1, shown_ms - _HIDDEN_MS), until_ms)
+        # What the broker stamped in the last moment before the answer may not be visible yet.
+        self._floor_ms = max(min(self._newest_ms + 1, self._shown_ms() - _HIDDEN_MS), until_ms)
         self._ask_at = now + self._settings.order_ask
         with told("asking for the ends of inputs"):
             self._ends.ask(asked)
+
+    def _shown_ms(self) -> int:
+        """What the brokers' clock shows at least: the newest append time that came, and what has passed since."""
+        return self._newest_ms + int((self._clock.monotonic() - self._since) * 1000)
 
     def _hear(self) -> None:
         """Take an answer in, if one has come."""

@@ -25,8 +25,8 @@ class Join(Model):
         Which waits: both sides; either may come first. Emits: on arrival of a record, one composite for each remembered
         record of the other side that agrees and came at most `within` before, in their order of arrival. Unmatched:
         `wait` tells nothing of them; `left`, `right` and `both` emit a record of that side alone, the other side null,
-        when it has matched nothing for `within`; where nothing at all is published, up to two minutes later. The
-        revision is the sum of the parents'.
+        when it has matched nothing for `within`; where nothing is published meanwhile, up to half a minute later, and
+        up to two where nothing came since a restart. The revision is the sum of the parents'.
     matches: latest
         Which waits: the left record, for a first row; the right side is a table and makes nothing by itself. Which row
         wins: the one of the same fields that came last. Emits: one composite on arrival of the left record if there is
@@ -45,11 +45,11 @@ class Join(Model):
 
     Promised: which pairs there are depends on the committed input alone, not on batches, workers or restarts. Beyond
     `most` remembered records of one side with the same fields a further one is a dead letter, `too_many_matches`, and
-    none is dropped unseen; but of the rows of `latest`, of which the newest holds, the oldest gives way. A record of a broadcast side meets the records of all slices. Not promised: a pair further apart
-    than `within`, nor that one is corrected or taken back by what comes later than that after either of its records,
-    however long the consumer keeps it; an order between pairs of different fields; that a source that was rekeyed keeps
-    its order against one that was not; and, as for every feed that follows corrections, a revision under another key of
-    its own contract.
+    none is dropped unseen; but of the rows of `latest`, of which the newest holds, the oldest gives way. A record of a
+    broadcast side meets the records of all slices. Not promised: a pair further apart than `within`, nor that one is
+    corrected or taken back by what comes later than that after either of its records, however long the consumer keeps
+    it; an order between pairs of different fields; that a source that was rekeyed keeps its order against one that was
+    not; and, as for every feed that follows corrections, a revision under another key of its own contract.
     """
 
     name: Name

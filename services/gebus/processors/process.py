@@ -103,6 +103,8 @@ async def _serve(connection: Connection, feed_topic: str, published_topic: str, 
         if not asked.done():
             raise Stopped(f"{parts.processor.processor}: its Kafka client ended: {app.crash_reason!r}; run it again")
     finally:
+        # Faust waits for every record that was taken; the one that it failed at is never done.
+        app.conf.stream_wait_empty = not failed.done()
         await asyncio.wait_for(app.stop(), _STOP_SECONDS)
         asked.cancel()
         starting.cancel()

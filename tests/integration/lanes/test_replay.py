@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from tests.integration.lanes.joined import JoinBed, event
 from tests.integration.lanes.kit import Bed, record, wait_until
@@ -34,13 +35,21 @@ def test_a_replay_equals_the_live_feed_to_the_byte_and_changes_nothing(bed: Bed)
     assert done.exit_code == 0, done.output
     topic = f"sandbox.check.{feed.topic.removeprefix('feed.')}"
     told = json.loads(done.stdout)
-    assert told == {"topic": topic, "records": 150, "equal": True, "keys_that_differ": 0, "differences": []}
+    assert told == {
+        "topic": topic,
+        "records": 150,
+        "compared": 150,
+        "equal": True,
+        "keys_that_differ": 0,
+        "differences": [],
+    }
     assert bytes_of(bed, topic) == bytes_of(bed, feed.topic)
     assert (bed.accounts(), bed.ids("open")) == before
 
     again = bed.gebus("replay", feed.name, "--into", "check")
     assert again.exit_code == 1
     assert f"there is a topic {topic} already: name another sandbox" in str(again.exception)
+    assert "or `gebus sandbox delete check`" in str(again.exception)
 
     producer = open_producer(bed.stack.connection())
     key, value = bytes_of(bed, feed.topic)[0]
@@ -52,8 +61,21 @@ def test_a_replay_equals_the_live_feed_to_the_byte_and_changes_nothing(bed: Bed)
     assert f"key {key.decode()}: record " in differs.stdout
     assert "missing replayed" in differs.stdout
 
-    later = bed.gebus("replay", feed.name, "--into", "later", "--from", "2099-01-01T00:00:00+08:00")
+    now = datetime.now(UTC).isoformat()
+    later = bed.gebus("replay", feed.name, "--into", "later", "--from", now, "--compare")
+    assert later.exit_code == 1
     assert later.stdout.startswith("0 records in sandbox.later.")
+    assert "nothing was compared" in later.stdout
+
+    assert {one["sandbox"] for one in json.loads(bed.gebus("sandbox", "list", "--json").stdout)} == {
+        "check",
+        "later",
+        "other",
+    }
+    assert bed.gebus("sandbox", "delete", "check").stdout == f"deleted {topic}\n"
+    missing = bed.gebus("sandbox", "delete", "check")
+    assert "check: there is no such sandbox" in str(missing.exception)
+    assert bed.gebus("replay", feed.name, "--into", "check").exit_code == 0
 
 
 def test_a_replay_of_a_join_meets_the_same_records(make_join_bed: Callable[..., JoinBed]) -> None:

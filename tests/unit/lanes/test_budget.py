@@ -6,8 +6,10 @@ import pytest
 from tests.unit.lanes.conftest import PLACES, Bench
 from tests.unit.lanes.fake_kafka import ManualClock
 
-from gebus.lanes.budget import Budget
+from gebus.lanes.budget import Budget, Sizes
+from gebus.lanes.places import Share
 from gebus.lanes.settings import LaneSettings
+from gebus.lanes.slices import Slices
 from gebus.lanes.worker import Worker
 from gebus.model.errors import Stopped
 
@@ -86,12 +88,29 @@ def test_records_wait_in_the_log_until_enough_has_expired(name: str, request: py
     assert bench.kafka.committed[PLACES[0]] == 4
 
 
-def test_a_worker_whose_state_is_over_the_budget_at_its_start_is_refused(bench: Bench) -> None:
+def test_a_worker_whose_state_is_over_the_budget_at_its_start_is_refused(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before its first record, also where the budget was looked at a moment ago, while nothing was restored yet."""
     bench.publish("one", "two", "three")
     bench.run()
     bench.publish("four")
+    restore, looked = Slices.restore_some, Budget.look
+    looks: list[bool] = []
+
+    def restore_some(self: Slices, seconds: float) -> list[Share]:
+        return restore(self, seconds) if looks else []
+
+    def look(self: Budget, sizes: Sizes, *, restoring: bool) -> None:
+        looks.append(restoring)
+        looked(self, sizes, restoring=restoring)
+
+    monkeypatch.setattr(Slices, "restore_some", restore_some)
+    monkeypatch.setattr(Budget, "look", look)
     for _ in range(2):
+        looks.clear()
         with pytest.raises(Stopped, match="the state of this worker's slices takes 72 bytes"):
             bench.run(bounded(bench, 2))
+        assert len(looks) > 1
     assert bench.delivered() == ["ONE", "TWO", "THREE"]
     assert bench.kafka.committed[PLACES[0]] == 3, "what waits was not taken"

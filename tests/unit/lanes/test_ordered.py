@@ -219,9 +219,12 @@ def test_time_passes_in_a_slice_that_gets_no_records(bench: Bench) -> None:
     assert kernel.ticked == kernel.advanced
 
 
-def test_time_passes_where_nothing_is_published_any_more(bench: Bench) -> None:
-    """A minute behind the machine's clock, and never ahead of it."""
+@pytest.mark.parametrize(("came", "behind"), [(True, 5_000), (False, 60_000)], ids=["since a record", "at all"])
+def test_time_passes_where_nothing_is_published(bench: Bench, *, came: bool, behind: int) -> None:
+    """A moment behind the time that has passed since the last record, else a minute behind the machine's clock."""
     bench.publish("one", place=X)
+    if not came:
+        bench.run()
     left, later = [400], 600.0
 
     def stopping() -> bool:
@@ -233,7 +236,7 @@ def test_time_passes_where_nothing_is_published_any_more(bench: Bench) -> None:
     bench.worker().run(stopping, bench.clock.pass_)
     last = max(clock for _, clock in bench.kernels.made[-1].ticked)
     newest = bench.kafka.log[X][0].timestamp
-    assert newest + 1000 * later - 61_000 < last <= bench.clock.now_ms() - 60_000
+    assert newest + 1000 * later - behind - 1_000 < last <= bench.clock.now_ms() - behind
 
 
 def test_what_waits_for_its_turn_is_shown(bench: Bench) -> None:

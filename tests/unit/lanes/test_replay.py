@@ -197,6 +197,12 @@ def test_a_feed_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert str(done.exception).startswith("c/f: the catalogue has no such feed; they are ")
 
 
+def test_a_time_that_lies_ahead_is_refused(tmp_path: Path) -> None:
+    done = command("c/f", "--into", "check", "--from", "2999-01-01T00:00Z", home=tmp_path)
+    assert done.exit_code == 2
+    assert "lies ahead of now" in done.stderr
+
+
 def test_a_time_needs_its_offset(tmp_path: Path) -> None:
     done = command("c/f", "--into", "check", "--from", "2020-02-01", home=tmp_path)
     assert done.exit_code == 2

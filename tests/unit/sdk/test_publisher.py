@@ -175,7 +175,7 @@ def test_an_event_out_of_time_never_leaves(
         publisher.send(TOPIC, event(occurred_at=occurred_at))
     assert producer.sent == []
     publisher.send(TOPIC, event(occurred_at=NOW + timedelta(days=1)))
-    with pytest.raises(EventRefused, match="category: .* outside its validity"):  # in time, but for its code
+    with pytest.raises(EventRefused, match=r"category: .* outside its validity"):  # in time, but for its code
         publisher.send(TOPIC, event(occurred_at=NOW - timedelta(days=3650)))
 
 
