@@ -70,7 +70,7 @@ SnapshotBytesOption = Annotated[
     int,
     typer.Option(
         min=1,
-        help="A snapshot of a slice's state is written to $GEBUS_HOME/state when its log grew by so many bytes.",
+        help="What a slice's state gained is saved to $GEBUS_HOME/state when its log grew by so many bytes.",
     ),
 ]
 

@@ -227,4 +227,4 @@ def _merged(parts: list[tuple[list[int], list[Message]]]) -> list[Message]:
         return parts[0][1]
     times = list(chain.from_iterable(times for times, _ in parts))
     messages = list(chain.from_iterable(messages for _, messages in parts))
-    return [messages[at] for at in sorted(range(len(times)), key=times.__getitem__)]
+    return list(map(messages.__getitem__, sorted(range(len(times)), key=times.__getitem__)))
