@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 200
 _SNAPSHOT_BYTES = LaneSettings().snapshot_bytes
+_LEDGER_SECONDS = LaneSettings().ledger_seconds
 _METRICS_PORT = 9464
 """Where exporters of OpenTelemetry answer Prometheus."""
 
@@ -65,6 +66,14 @@ SnapshotBytesOption = Annotated[
         help="A snapshot of a slice's state is written to $GEBUS_HOME/state when its log grew by so many bytes.",
     ),
 ]
+LedgerSecondsOption = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        help="How old the ledger's newest checkpoint may be, in seconds; beyond, the lanes of sensitive feeds take no "
+        "input until it signs again. Nothing waits where no ledger ever signed.",
+    ),
+]
 
 
 def run_lanes_command(
@@ -74,6 +83,7 @@ def run_lanes_command(
     metrics_port: MetricsPortOption = _METRICS_PORT,
     state_bytes: StateBytesOption = None,
     snapshot_bytes: SnapshotBytesOption = _SNAPSHOT_BYTES,
+    ledger_seconds: LedgerSecondsOption = _LEDGER_SECONDS,
 ) -> None:
     """Run the lanes of the catalogue until Ctrl-C or SIGTERM, then stop within seconds; nothing is lost either way.
 
@@ -100,7 +110,11 @@ def run_lanes_command(
 
     signal.signal(signal.SIGTERM, ask)
     signal.signal(signal.SIGINT, ask)
-    settings = LaneSettings(state_bytes=state_bytes or memory() // 2 // workers, snapshot_bytes=snapshot_bytes)
+    settings = LaneSettings(
+        state_bytes=state_bytes or memory() // 2 // workers,
+        snapshot_bytes=snapshot_bytes,
+        ledger_seconds=ledger_seconds,
+    )
     supervisor = Supervisor(
         workers,
         lambda slot, restarts: spawn_worker(

@@ -22,6 +22,7 @@ from gebus.lanes.control import LaneControl
 from gebus.lanes.crash import CrashPoint
 from gebus.lanes.errors import Fenced
 from gebus.lanes.kernels import Kernels
+from gebus.lanes.ledger_age import LedgerAge
 from gebus.lanes.meter import Meter
 from gebus.lanes.metrics import serve_metrics
 from gebus.lanes.places import Lanes
@@ -73,7 +74,7 @@ def run_worker(options: WorkerOptions) -> None:
         worker = Worker(
             running, kernels, clients, schemas, meter,
             slot=options.slot, clock=clock, settings=settings, crash=crash,
-            directory=directory, control=control,
+            directory=directory, control=control, ledger=LedgerAge(clients.asker, clock, settings.ledger_seconds),
         )  # fmt: skip
         try:
             gc.freeze()  # what the start has made lives as long as the process: no collection need look at it

@@ -144,6 +144,7 @@ def worker_command(
 ) -> list[str]:
     """The command line of a worker process, for `python -m gebus.lanes`."""
     state = ["--state-bytes", str(settings.state_bytes), "--snapshot-bytes", str(settings.snapshot_bytes)]
+    state += ["--ledger-seconds", str(settings.ledger_seconds)]
     port = [] if metrics_port is None else ["--metrics-port", str(metrics_port)]
     options = ["--slot", str(slot), "--catalogue", str(catalogue), *state, "--restarts", str(restarts), *port]
     return [sys.executable, "-m", "gebus.lanes", *options]

@@ -12,6 +12,7 @@ from gebus.lanes.budget import Budget
 from gebus.lanes.control import Control
 from gebus.lanes.crash import CrashPoint
 from gebus.lanes.kernels import Kernels
+from gebus.lanes.ledger_age import LedgerAge
 from gebus.lanes.meter import Meter
 from gebus.lanes.places import Lanes
 from gebus.lanes.ports import Clients, Clock, Stopping
@@ -46,10 +47,13 @@ class Worker:
         crash: CrashPoint,
         directory: Path,
         control: Control,
+        ledger: LedgerAge | None = None,
     ) -> None:
+        """Without `ledger` nothing waits for one."""
         self._lanes, self._kernels, self._clients, self._schemas = lanes, kernels, clients, schemas
         self._meter, self._slot, self._clock = meter, slot, clock
         self._settings, self._crash, self._directory, self._control = settings, crash, directory, control
+        self._ledger = ledger
         self._budget = Budget(settings.state_bytes, clock)
         self._backoff = Backoff(settings.session_backoff, settings.session_backoff_ceiling)
 
@@ -93,6 +97,7 @@ class Worker:
             directory=self._directory,
             budget=self._budget,
             control=self._control,
+            ledger=self._ledger,
         )
 
     def _pause(self, error: GebusError, wait: Callable[[float], object]) -> None:
