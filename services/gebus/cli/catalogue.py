@@ -71,8 +71,8 @@ def apply_command(
     """Bring the broker and the registry to what the catalogue says: topics, schemas, principals, rights.
 
     Prints every change; `gebus policy diff` says before who sees more or less by it. Where the catalogue breaks a rule,
-    a schema breaks an earlier version, or the partitions of a topic would change, nothing at all is changed. A second run
-    changes nothing. Passwords of new principals are written below GEBUS_HOME/secrets, readable by their owner alone.
+    a schema breaks an earlier version, or the partitions of a topic would change, nothing at all is changed. A second
+    run changes nothing. Passwords of new principals are written below GEBUS_HOME/secrets, readable by their owner alone.
     """
     try:
         catalogue = _checked(root)
