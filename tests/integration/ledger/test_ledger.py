@@ -202,6 +202,17 @@ def test_the_ledger_may_read_leaves_and_write_checkpoints_and_nothing_else(ledge
     }  # fmt: skip
 
 
+def test_keys_are_made_and_printed_as_others_take_them(ledger_bed: LedgerBed) -> None:
+    done = ledger_bed.command("ledger", "keys")
+    assert done.returncode == 0, done.stderr
+    ledger, _, witness, fingerprint = done.stdout.splitlines()
+    assert ledger.startswith("ledger: gebus/")
+    key = witness.removeprefix("witness: ")
+    assert verify_evidence.VerifierKey.parse(key).fingerprint.hex() in fingerprint
+    done = ledger_bed.command("ledger", "keys", "--for-ledger")
+    assert done.stdout == f"{key}@http://127.0.0.1:9471\n"
+
+
 def test_hostile_requests_are_answered_and_hurt_nobody(ledger_bed: LedgerBed) -> None:
     with ledger_bed.ledger() as running, httpx.Client(base_url=ledger_bed.url, timeout=10) as client:
         ledger_bed.verified()
