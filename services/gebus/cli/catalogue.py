@@ -14,6 +14,7 @@ from rich.text import Text
 
 from gebus import plan, usage
 from gebus.catalogue import Places, load
+from gebus.cli._instant import today
 from gebus.cli._options import CatalogueOption
 from gebus.cli._paper import PaperGrants
 from gebus.kafka import Connection, stack_home
@@ -72,7 +73,7 @@ def apply_command(
 
     Prints every change; `gebus policy diff` says before who sees more or less by it. Where the catalogue breaks a rule,
     a schema breaks an earlier version, or the partitions of a topic would change, nothing at all is changed. A second
-    run changes nothing. Passwords of new principals are written below GEBUS_HOME/secrets, readable by their owner alone.
+    run changes nothing. Passwords of new principals are written below GEBUS_HOME/secrets, for their owner's eyes alone.
     """
     try:
         catalogue = _checked(root)
@@ -80,7 +81,7 @@ def apply_command(
         secrets = Secrets(stack_home() / "secrets")
         with Admin(connection) as admin, Registry(connection) as registry:
             papers = PaperGrants(connection, admin, catalogue)
-            lanes = plan.lanes(catalogue)
+            lanes = plan.lanes(catalogue, on=today())
             wanted = desired(catalogue, lanes, papers.granted)
             there = observe(admin, registry, secrets, [schema.subject for schema in wanted.schemas])
             changes = compare(wanted, there, root)

@@ -16,6 +16,7 @@ from rich.table import Table
 from gebus import plan
 from gebus.catalogue import load
 from gebus.catalogue.documents import nearest
+from gebus.cli._instant import today
 from gebus.cli._lanes import AsJson, console, reader, require_extra
 from gebus.cli._options import CatalogueOption
 from gebus.cli._run import run_group
@@ -100,7 +101,7 @@ def run_lanes_command(
 
     log_to_stderr()
     # What every worker would find wrong is said once, here.
-    plan.lanes(load(root))
+    plan.lanes(load(root), on=today())
     require_answer(Connection.load(PRINCIPAL))
     stop = threading.Event()
 
@@ -136,7 +137,7 @@ def accounts_command(*, root: CatalogueOption = Path("schemas"), as_json: AsJson
     require_extra()
     from gebus.lanes.accounts import read_accounts  # noqa: PLC0415 - needs the extra
 
-    plans = plan.lanes(load(root))
+    plans = plan.lanes(load(root), on=today())
     with reader("accounts") as consumer:
         rows = read_accounts(consumer, plans)
     good = all(row.adds_up for row in rows)

@@ -9,6 +9,7 @@ import signal
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
@@ -59,7 +60,8 @@ def run_worker(options: WorkerOptions) -> None:
     settings, clock = options.settings, SystemClock()
     crash = CrashPoint(os.environ)
     catalogue = load(options.catalogue)
-    running = Lanes(lanes(catalogue))
+    today = datetime.fromtimestamp(clock.now_ms() / 1000, UTC).date()
+    running = Lanes(lanes(catalogue, on=today))
     directory = stack_home() / "state"
     tidy(directory, running.plans, clock.now_ms())
     connection = Connection.load(PRINCIPAL)
