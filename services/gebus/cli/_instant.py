@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, date, datetime
 
 import typer
 from pydantic import TypeAdapter, ValidationError
@@ -27,3 +27,8 @@ def instant(text: str, now: datetime, option: str = "--from") -> datetime:
             param_hint=option,
         )
     return found
+
+
+def today() -> date:
+    """The day (UTC) whose policy holds for what is done now."""
+    return datetime.now(UTC).date()

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from gebus import plan, usage
 from gebus.catalogue import Places, load
+from gebus.cli._instant import today
 from gebus.cli._options import CatalogueOption
 from gebus.cli._paper import PaperGrants
 from gebus.kafka import Connection, stack_home
@@ -90,7 +91,7 @@ def apply_command(
         secrets = Secrets(stack_home() / "secrets")
         with Admin(connection) as admin, Registry(connection) as registry:
             papers, notebook = PaperGrants(connection, admin, catalogue), Notebook(connection)
-            lanes = plan.lanes(catalogue)
+            lanes = plan.lanes(catalogue, on=today())
             wanted = desired(catalogue, lanes, papers.granted)
             there = observe(admin, registry, secrets, notebook, [schema.subject for schema in wanted.schemas])
             changes = compare(wanted, there, root, now_ms=time.time_ns() // 1_000_000, forget=forget or ())

@@ -16,6 +16,7 @@ from rich.table import Table
 from gebus import plan
 from gebus.catalogue import load
 from gebus.catalogue.documents import nearest
+from gebus.cli._instant import today
 from gebus.cli._lanes import AsJson, console, reader, require_extra, time_text
 from gebus.cli._options import CatalogueOption
 from gebus.cli._run import run_group
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 200
 _SNAPSHOT_BYTES = LaneSettings().snapshot_bytes
+_LEDGER_SECONDS = LaneSettings().ledger_seconds
 _METRICS_PORT = 9464
 """Where exporters of OpenTelemetry answer Prometheus."""
 
@@ -73,6 +75,14 @@ SnapshotBytesOption = Annotated[
         help="What a slice's state gained is saved to $GEBUS_HOME/state when its log grew by so many bytes.",
     ),
 ]
+LedgerSecondsOption = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        help="How old the ledger's newest checkpoint may be, in seconds; beyond, the lanes of sensitive feeds take no "
+        "input until it signs again. Nothing waits where no ledger ever signed.",
+    ),
+]
 
 
 def run_lanes_command(
@@ -83,6 +93,7 @@ def run_lanes_command(
     state_bytes: StateBytesOption = None,
     spill_bytes: SpillBytesOption = 0,
     snapshot_bytes: SnapshotBytesOption = _SNAPSHOT_BYTES,
+    ledger_seconds: LedgerSecondsOption = _LEDGER_SECONDS,
 ) -> None:
     """Run the lanes of the catalogue until Ctrl-C or SIGTERM, then stop within seconds; nothing is lost either way.
 
@@ -99,7 +110,7 @@ def run_lanes_command(
 
     log_to_stderr()
     # What every worker would find wrong is said once, here.
-    plan.lanes(load(root))
+    plan.lanes(load(root), on=today())
     require_answer(Connection.load(PRINCIPAL))
     stop = threading.Event()
 
@@ -110,7 +121,10 @@ def run_lanes_command(
     signal.signal(signal.SIGTERM, ask)
     signal.signal(signal.SIGINT, ask)
     settings = LaneSettings(
-        state_bytes=state_bytes or memory() // 2 // workers, spill_bytes=spill_bytes, snapshot_bytes=snapshot_bytes
+        state_bytes=state_bytes or memory() // 2 // workers,
+        spill_bytes=spill_bytes,
+        snapshot_bytes=snapshot_bytes,
+        ledger_seconds=ledger_seconds,
     )
     supervisor = Supervisor(
         workers,
@@ -136,7 +150,7 @@ def accounts_command(*, root: CatalogueOption = Path("schemas"), as_json: AsJson
     from gebus.lanes.accounts import read_accounts  # noqa: PLC0415 - needs the extra
     from gebus.lanes.notes import read_notes  # noqa: PLC0415 - needs the extra
 
-    plans = plan.lanes(load(root))
+    plans = plan.lanes(load(root), on=today())
     with reader("accounts") as consumer:
         rows = read_accounts(consumer, plans)
         lives = read_notes(consumer).lives

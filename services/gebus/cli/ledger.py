@@ -101,21 +101,16 @@ def keys(
     ] = False,
     witness_url: Annotated[str, typer.Option(help="Where this home's witness answers.")] = _WITNESS_URL,
 ) -> None:
-    """Print the public keys of this home's ledger and witness; the witness's is made if needed."""
+    """Print the public keys of this home's ledger and witness, which are made if needed."""
     _require_extra()
     from gebus.ledger import process  # noqa: PLC0415 - needs the extra
-    from gebus.ledger.notes import LEDGER_KEY  # noqa: PLC0415 - needs the extra
 
     signer = process.witness_signer(process.witness_directory(), "gebus-witness")
     if for_ledger:
         typer.echo(f"{signer.key}@{witness_url}")
         return
-    ledger = process.known_key(process.ledger_directory(), LEDGER_KEY)
-    for what, key in (("ledger", ledger), ("witness", signer.key)):
-        if key is None:
-            typer.echo(f"{what}: none yet; `gebus run ledger` makes it")
-        else:
-            typer.echo(f"{what}: {key}\n  fingerprint {key.fingerprint.hex()}")
+    for what, key in (("ledger", process.own_key()), ("witness", signer.key)):
+        typer.echo(f"{what}: {key}\n  fingerprint {key.fingerprint.hex()}")
 
 
 def verify(

@@ -16,6 +16,7 @@ from rich.text import Text
 from gebus import plan
 from gebus.catalogue import load
 from gebus.catalogue.documents import nearest
+from gebus.cli._instant import today
 from gebus.cli._options import CatalogueOption
 from gebus.model.catalogue import Catalogue
 from gebus.model.errors import NotFound
@@ -113,7 +114,7 @@ def explain_command(
     """
     catalogue = load(root)
     chosen = _chosen(catalogue, [feed])[0]
-    explanation = plan.explain(plan.lanes(catalogue), chosen)
+    explanation = plan.explain(plan.lanes(catalogue, on=today()), chosen)
     text = json.dumps(explanation, ensure_ascii=False, indent=2) + "\n" if as_json else plan.render(explanation)
     typer.echo(text, nl=False)
 

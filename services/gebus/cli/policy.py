@@ -21,6 +21,7 @@ from rich.text import Text
 from gebus import plan
 from gebus.catalogue import load
 from gebus.catalogue.documents import nearest
+from gebus.cli._instant import today
 from gebus.cli._options import CatalogueOption
 from gebus.model.errors import ContractError, GebusError, NotFound
 from gebus.model.event import ENVELOPE
@@ -47,7 +48,7 @@ def show_command(
     as_json: AsJson = False,
 ) -> None:
     """Say for each field of a feed what its consumer gets in each mode, and which line and law decide that."""
-    lane, chosen = _feed(plan.lanes(load(root)), feed, root)
+    lane, chosen = _feed(plan.lanes(load(root), on=today()), feed, root)
     if as_json:
         typer.echo(json.dumps(_as_values(lane, chosen), ensure_ascii=False, indent=2))
         return
@@ -81,10 +82,10 @@ def diff_command(
     Compares the catalogue with what it is in a revision of git, or with another directory: policy, schemas and feeds
     together. `+` is what a consumer gains, `-` what it loses, `~` what is neither. Exit status 0 either way.
     """
-    after = plan.lanes(load(root))
+    after = plan.lanes(load(root), on=today())
     with _catalogue_of(against, root) as other:
         try:
-            before = plan.lanes(load(other))
+            before = plan.lanes(load(other), on=today())
         except ContractError as error:
             raise GebusError(f"the catalogue of {against} cannot be compared with: {error.findings[0]}") from error
         except GebusError as error:

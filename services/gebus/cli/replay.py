@@ -17,7 +17,7 @@ import typer
 from gebus import plan
 from gebus.catalogue import load
 from gebus.catalogue.documents import nearest
-from gebus.cli._instant import instant
+from gebus.cli._instant import instant, today
 from gebus.cli._lanes import ADMIN, AsJson, reader, require_extra
 from gebus.cli._options import CatalogueOption
 from gebus.kafka import Connection, stack_home
@@ -71,7 +71,7 @@ def replay_command(
             f"{into!r}; use lower-case letters, digits and hyphens, 40 at most", param_hint="--into"
         )
     from_ms = None if start is None else _past(start)
-    plans = plan.lanes(load(root))
+    plans = plan.lanes(load(root), on=today())
     lane, chosen = _find(feed, plans)
     with reader("replay") as consumer:
         sandbox = Sandbox(Connection.load(ADMIN), into, chosen)

@@ -20,13 +20,18 @@ def main() -> int:
     parser.add_argument("--metrics-port", type=int, default=None)
     parser.add_argument("--restarts", type=int, default=0)
     settings = LaneSettings()
+    parser.add_argument("--ledger-seconds", type=int, default=settings.ledger_seconds)
     parser.add_argument("--state-bytes", type=int, default=settings.state_bytes)
     parser.add_argument("--spill-bytes", type=int, default=settings.spill_bytes)
     parser.add_argument("--snapshot-bytes", type=int, default=settings.snapshot_bytes)
     given = parser.parse_args()
     log_to_stderr(f"slot {given.slot}")
     settings = replace(
-        settings, state_bytes=given.state_bytes, spill_bytes=given.spill_bytes, snapshot_bytes=given.snapshot_bytes
+        settings,
+        ledger_seconds=given.ledger_seconds,
+        state_bytes=given.state_bytes,
+        spill_bytes=given.spill_bytes,
+        snapshot_bytes=given.snapshot_bytes,
     )
     options = WorkerOptions(given.slot, given.catalogue, given.metrics_port, given.restarts, settings)
     return exit_status(lambda: run_worker(options), given.slot)

@@ -88,19 +88,21 @@ def _largest(sizes: Sizes) -> str:
 
 
 class StoppedInput:
-    """The partitions that are not read while the budget is used up."""
+    """The partitions that are not read while the budget is used up, or while they wait for the ledger."""
 
     def __init__(self, consumer: Consumer) -> None:
         self._consumer = consumer
         self._paused: set[Place] = set()
 
-    def be(self, places: Collection[Place], *, full: bool) -> None:
-        """Of these live partitions, which nothing else holds, none is read while it is full, and each of them after."""
+    def be(self, places: Collection[Place], stopped: Collection[Place]) -> None:
+        """Of these live partitions, which nothing else holds, those that are stopped are not read, all others are."""
         self._paused &= set(places)
-        act, which = self._consumer.pause, set(places) - self._paused
-        if not full:
-            act, which = self._consumer.resume, self._paused
-        if which:
-            with told("pausing or resuming all input"):
-                act(kafka(which))
-        self._paused = set(places) if full else set()
+        wanted = set(places) & set(stopped)
+        for act, which in (
+            (self._consumer.pause, wanted - self._paused),
+            (self._consumer.resume, self._paused - wanted),
+        ):
+            if which:
+                with told("pausing or resuming input"):
+                    act(kafka(which))
+        self._paused = wanted

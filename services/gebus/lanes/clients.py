@@ -19,7 +19,7 @@ from gebus.kafka.lane_clients import (
     require_answer,
 )
 from gebus.lanes.control import Reader
-from gebus.lanes.ends import Ends, Presence
+from gebus.lanes.ends import Asker, Ends, Presence
 from gebus.lanes.forms import Notes
 from gebus.lanes.ids import topic_ids
 from gebus.lanes.notes import read_notes
@@ -64,6 +64,10 @@ class LaneClients:
 
     def presence(self) -> Presence:
         return Presence(self._shared_asker())
+
+    def asker(self) -> Asker:
+        """The client that asks brokers beside the loop."""
+        return self._shared_asker()
 
     def _shared_asker(self) -> AdminClient:
         self._asker = self._asker or open_asker(self._connection)

@@ -9,6 +9,7 @@ import signal
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
@@ -22,6 +23,7 @@ from gebus.lanes.control import LaneControl
 from gebus.lanes.crash import CrashPoint
 from gebus.lanes.errors import Fenced
 from gebus.lanes.kernels import Kernels
+from gebus.lanes.ledger_age import LedgerAge
 from gebus.lanes.meter import Meter
 from gebus.lanes.metrics import serve_metrics
 from gebus.lanes.places import Lanes
@@ -58,7 +60,8 @@ def run_worker(options: WorkerOptions) -> None:
     settings, clock = options.settings, SystemClock()
     crash = CrashPoint(os.environ)
     catalogue = load(options.catalogue)
-    running = Lanes(lanes(catalogue))
+    today = datetime.fromtimestamp(clock.now_ms() / 1000, UTC).date()
+    running = Lanes(lanes(catalogue, on=today))
     directory = stack_home() / "state"
     tidy(directory, running.plans, clock.now_ms())
     connection = Connection.load(PRINCIPAL)
@@ -73,7 +76,7 @@ def run_worker(options: WorkerOptions) -> None:
         worker = Worker(
             running, kernels, clients, schemas, meter,
             slot=options.slot, clock=clock, settings=settings, crash=crash,
-            directory=directory, control=control,
+            directory=directory, control=control, ledger=LedgerAge(clients.asker, clock, settings.ledger_seconds),
         )  # fmt: skip
         try:
             gc.freeze()  # what the start has made lives as long as the process: no collection need look at it

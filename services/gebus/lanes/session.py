@@ -18,10 +18,11 @@ from gebus.lanes.crash import CrashPoint
 from gebus.lanes.dead_letters import dead_letter, dead_letter_topic
 from gebus.lanes.errors import Fenced, SessionEnded, in_our_words, is_missing, told
 from gebus.lanes.leaves import Leaves
+from gebus.lanes.ledger_age import LedgerAge
 from gebus.lanes.membership import Membership
 from gebus.lanes.meter import Meter, Observation
 from gebus.lanes.ordered import OrderedInputs
-from gebus.lanes.places import Lanes, Place
+from gebus.lanes.places import Lanes, Place, Share
 from gebus.lanes.ports import Clients, Clock, Consumer, Message, Producer, Stopping
 from gebus.lanes.progress import Progress
 from gebus.lanes.restore import Restorer
@@ -68,6 +69,7 @@ class Session:
         spill: Spill,
         unregistered: Callable[[], Mapping[str, str]],
         control: Control,
+        ledger: LedgerAge | None = None,
     ) -> None:
         self._lanes, self._kernel, self._meter = lanes, kernel, meter
         self._slot, self._clock, self._settings, self._crash = slot, clock, settings, crash
@@ -82,6 +84,7 @@ class Session:
         self._slices = Slices(lanes, self._consumer, kernel, self._restorer)
         self._ordered = OrderedInputs(lanes, self._consumer, clients.ends, clock, settings)
         self._budget, self._spill, self._stopped = budget, spill, StoppedInput(self._consumer)
+        self._ledger = ledger
         self._held = HeldPartitions(lanes, self._consumer, kernel, schemas, self._ordered)
         self._vanished = Vanished(lanes.topics, clients.presence)
         self._progress = Progress(self._consumer, clock, self._restorer.starts)
@@ -124,7 +127,7 @@ class Session:
         messages = self._poll()
         if messages:
             self._crash.reach("after_poll")
-        held = self._slices.live_shares if self._budget.full else self._held.shares
+        held = self._slices.live_shares if self._budget.full else self._held.shares | self._without_ledger()
         batch = [*self._ordered.gather(messages), *self._ordered.release(self._settings.batch, held)]
         if batch:
             self._take(batch)
@@ -220,7 +223,12 @@ class Session:
         self._meter.committed += 1
 
     def _keep_budget(self) -> None:
-        """Stop the input at the budget's end; ordered shares, of which nothing is released then, wait by themselves."""
+        """Stop the input at the budget's end, and of what waits for the ledger.
+
+        Ordered shares, of which nothing is released then, wait by themselves.
+        """
+        if self._ledger is not None:
+            self._ledger.look()
         beginning = self._slices.waiting or not self._slices.live_shares
         sizes = self._kernel.state_size()
         if self._spill.due(sum(size for *_, size in sizes)):
@@ -230,7 +238,13 @@ class Session:
         self._budget.look(sizes, restoring=beginning, spill=self._spill.reason)
         ordered, held = self._lanes.ordered_topics, self._held.holds
         places = {place for place in self._slices.live_places if place.topic not in ordered and place not in held}
-        self._stopped.be(places, full=self._budget.full)
+        waiting = self._without_ledger()
+        stopped = places if self._budget.full else {place for place in places if self._lanes.share(place) in waiting}
+        self._stopped.be(places, stopped)
+
+    def _without_ledger(self) -> frozenset[Share]:
+        """The live shares that wait until the ledger has signed."""
+        return frozenset() if self._ledger is None else self._ledger.holds_back(self._lanes, self._slices.live_shares)
 
     def _restore(self) -> None:
         if self._transaction is None and not self._take_slot():

@@ -52,6 +52,8 @@ class LaneSettings:
     ahead_bytes: int = 256 << 20
     """How much of all ordered inputs together may wait for its turn: each that runs ahead by more than its part of it,
     and by more than a batch, is paused. A pause is dear: what the client has fetched by then is fetched again."""
+    ledger_seconds: int = 14_400
+    """Older than this, the ledger's newest checkpoint holds sensitive feeds back; X-Road has the same bound."""
     state_bytes: int = 8 << 30
     """How much state a worker may hold; beyond, the system would kill it."""
     spill_bytes: int = 0

@@ -146,6 +146,7 @@ def worker_command(
     """The command line of a worker process, for `python -m gebus.lanes`."""
     bounds = {"state": settings.state_bytes, "spill": settings.spill_bytes, "snapshot": settings.snapshot_bytes}
     state = [word for name, size in bounds.items() for word in (f"--{name}-bytes", str(size))]
+    state += ["--ledger-seconds", str(settings.ledger_seconds)]
     port = [] if metrics_port is None else ["--metrics-port", str(metrics_port)]
     options = ["--slot", str(slot), "--catalogue", str(catalogue), *state, "--restarts", str(restarts), *port]
     return [sys.executable, "-m", "gebus.lanes", *options]

@@ -12,6 +12,7 @@ from gebus.lanes.budget import Budget
 from gebus.lanes.control import Control
 from gebus.lanes.crash import CrashPoint
 from gebus.lanes.kernels import Kernels
+from gebus.lanes.ledger_age import LedgerAge
 from gebus.lanes.membership import Membership
 from gebus.lanes.meter import Meter
 from gebus.lanes.places import Lanes
@@ -48,13 +49,16 @@ class Worker:
         crash: CrashPoint,
         directory: Path,
         control: Control,
+        ledger: LedgerAge | None = None,
     ) -> None:
+        """Without `ledger` nothing waits for one."""
         self._lanes, self._kernels, self._clients, self._schemas = lanes, kernels, clients, schemas
         self._meter, self._slot, self._clock = meter, slot, clock
         self._settings, self._crash, self._directory, self._control = settings, crash, directory, control
         self._spill = Spill(directory, settings, clock)
         self._budget = Budget(self._spill.memory, clock)
         self._membership = Membership(directory, slot)
+        self._ledger = ledger
         self._backoff = Backoff(settings.session_backoff, settings.session_backoff_ceiling)
 
     def run(self, stopping: Stopping, wait: Callable[[float], object]) -> None:
@@ -120,6 +124,7 @@ class Worker:
             spill=self._spill,
             unregistered=lambda: self._kernels.missing(kernel),
             control=self._control,
+            ledger=self._ledger,
         )
 
     def _pause(self, error: GebusError, wait: Callable[[float], object]) -> None:

@@ -75,6 +75,16 @@ def publish_key(directory: Directory, key: VerifierKey) -> None:
     directory.write({"key": f"{key}\n".encode()})
 
 
+def own_key() -> VerifierKey:
+    """The public key of this home's ledger; where it never ran, the key is made, for which Kafka is asked its id."""
+    known = known_key(ledger_directory(), LEDGER_KEY)
+    if known is not None:
+        return known
+    key = ledger_signer(Connection.load(LEDGER_PRINCIPAL)).key
+    publish_key(Directory(ledger_directory()), key)
+    return key
+
+
 def known_key(directory: Path, kind: int) -> VerifierKey | None:
     """The public key of this home's ledger or witness, if it ran."""
     path = directory / "key"

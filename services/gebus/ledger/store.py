@@ -112,7 +112,10 @@ class Store:
         if content is None:
             if self._directory.read(CHECKPOINT) is not None:
                 raise self._changed(f"there is a checkpoint, and no {STATE}")
-            return State(self._origin, 0, TiledTree(self._directory.read, 0).root.hex(), -1, 0)
+            # Written before any head is signed, so that a state that is gone is never taken for a new ledger.
+            state = State(self._origin, 0, TiledTree(self._directory.read, 0).root.hex(), -1, 0)
+            self._write_state(state)
+            return state
         try:
             state = State(**json.loads(content))
         except (ValueError, TypeError):

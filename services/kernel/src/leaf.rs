@@ -118,19 +118,26 @@ pub struct Leaves {
     all: Vec<Leaf>,
     /// The leaf of each that is not full.
     open: HashMap<Of, usize>,
+    /// The one that was asked for last: records come in runs.
+    last: Option<(Of, usize)>,
 }
 
 impl Leaves {
     /// Adds a delivered record, and gives the counts to which its values are to be added.
     pub fn add(&mut self, of: Of, tag: Tag, key: &[u8], value: &[u8]) -> &mut [u64; CLASSES] {
-        let number = *self.open.entry(of).or_insert(self.all.len());
+        let number = match self.last {
+            Some((last, number)) if last == of => number,
+            _ => *self.open.entry(of).or_insert(self.all.len()),
+        };
         if number == self.all.len() {
             self.all.push(Leaf::new(of));
         }
+        self.last = Some((of, number));
         let leaf = &mut self.all[number];
         leaf.add(tag, key, value);
         if leaf.count() == MOST_ENTRIES {
             self.open.remove(&of);
+            self.last = None;
         }
         &mut leaf.values
     }
@@ -143,6 +150,7 @@ impl Leaves {
     pub fn clear(&mut self) {
         self.all.clear();
         self.open.clear();
+        self.last = None;
     }
 }
 

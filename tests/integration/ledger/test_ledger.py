@@ -9,8 +9,9 @@ import time
 from pathlib import Path
 
 import httpx
-from tests.integration.lanes.kit import record, wait_until
+from tests.integration.lanes.kit import Bed, record, wait_until, write_catalogue
 from tests.integration.ledger.kit import LedgerBed, receipt
+from tests.running_stack import RunningStack
 
 from gebus.kafka.admin import Admin
 from gebus.ledger import verify_evidence
@@ -201,6 +202,17 @@ def test_the_ledger_may_read_leaves_and_write_checkpoints_and_nothing_else(ledge
     }  # fmt: skip
 
 
+def test_keys_are_made_and_printed_as_others_take_them(ledger_bed: LedgerBed) -> None:
+    done = ledger_bed.command("ledger", "keys")
+    assert done.returncode == 0, done.stderr
+    ledger, _, witness, fingerprint = done.stdout.splitlines()
+    assert ledger.startswith("ledger: gebus/")
+    key = witness.removeprefix("witness: ")
+    assert verify_evidence.VerifierKey.parse(key).fingerprint.hex() in fingerprint
+    done = ledger_bed.command("ledger", "keys", "--for-ledger")
+    assert done.stdout == f"{key}@http://127.0.0.1:9471\n"
+
+
 def test_hostile_requests_are_answered_and_hurt_nobody(ledger_bed: LedgerBed) -> None:
     with ledger_bed.ledger() as running, httpx.Client(base_url=ledger_bed.url, timeout=10) as client:
         ledger_bed.verified()
@@ -214,3 +226,26 @@ def test_hostile_requests_are_answered_and_hurt_nobody(ledger_bed: LedgerBed) ->
         assert client.post("/evidence", content=b"x" * 100_000).status_code == 413
         assert client.get("/checkpoint").status_code == 200
         assert running.process.poll() is None
+
+
+def test_sensitive_feeds_wait_for_a_ledger_that_does_not_sign_and_lose_nothing(
+    stack: RunningStack, ledger_bed: LedgerBed, tmp_path: Path
+) -> None:
+    root = tmp_path / "schemas"
+    write_catalogue(root, "sensitive")
+    event = root / "events/sensitive/Reading.avsc"
+    event.write_text(event.read_text().replace('"classification": 2', '"classification": 3'))
+    bed = Bed(stack, root, "sensitive")
+    bed.apply()
+    with ledger_bed.ledger():
+        ledger_bed.verified()
+    with bed.worker(options=("--ledger-seconds", "3")) as worker:
+        worker.wait_live()
+        worker.wait_for("sensitive feeds take no input until there is a newer one")
+        bed.publish([record(f"e-{number}") for number in range(20)])
+        worker.wait_for("sensitive feeds take no input")
+        assert bed.taken() == 0
+        with ledger_bed.ledger():
+            wait_until(lambda: len(bed.ids("all")) == 20, "20 deliveries once the ledger signs again")
+            assert "the ledger has signed again: sensitive feeds take input" in worker.said
+    bed.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from contextlib import closing
 from typing import Any
@@ -15,6 +16,7 @@ from gebus.kafka.admin import Acl, Admin
 from gebus.kafka.edge import open_consumer, open_producer
 from gebus.model.leaf import LEAF_TOPIC, LEDGER_PRINCIPAL, USAGE_PRINCIPAL, Message
 from gebus.testing.oracle_leaf import entry, head
+from gebus.usage import day_of
 
 WRITE = Acl("gebus-lanes", "topic", "literal", LEAF_TOPIC, "write")
 
@@ -52,6 +54,20 @@ def usage(bed: Bed, *options: str) -> list[dict[str, Any]]:
     return [row for row in rows if row["feed"] in own]
 
 
+def stated(bed: Bed) -> dict[str, int]:
+    """The same by the statements of the feeds' consumers, as their lines say it."""
+    found: dict[str, int] = {}
+    month = f"{day_of(round(time.time() * 1000)):%Y-%m}"
+    for feed in bed.plan.feeds:
+        done = bed.gebus("statement", feed.consumer, month, "--json")
+        assert done.exit_code == 0, done.output
+        for line in json.loads(done.output)["lines"]:
+            name = line["grant"].partition("#")[0]
+            if name == feed.name:
+                found[name] = found.get(name, 0) + line["records"]
+    return found
+
+
 def records(count: int, begin: int = 0) -> list[dict[str, Any]]:
     return [record(f"e-{number}", entity=f"e{number % 7}") for number in range(begin, begin + count)]
 
@@ -73,6 +89,7 @@ def test_over_kills_every_delivery_is_under_a_leaf_and_in_usage(bed: Bed) -> Non
     assert {feed: row["records"] for feed, row in rows.items()} == Counter(feed for feed, _ in expected.elements())
     assert sum(row["leaves"] for row in rows.values()) == len(leaves(bed))
     assert usage(bed, "--anew") == list(rows.values())
+    assert stated(bed) == {feed: row["records"] for feed, row in rows.items()}
 
 
 def test_while_no_leaf_can_be_written_nothing_is_delivered_and_then_all_is(bed: Bed) -> None:

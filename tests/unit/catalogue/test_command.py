@@ -84,6 +84,7 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Server:
     monkeypatch.setattr(catalogue, "Admin", lambda _: server)
     monkeypatch.setattr(catalogue, "Registry", lambda _: server)
     monkeypatch.setattr(catalogue.Connection, "load", lambda _: None)
+    monkeypatch.setattr(catalogue.PaperGrants, "record", lambda _: server.done.append("record grants"))
     monkeypatch.setenv("GEBUS_HOME", str(tmp_path / "home"))
     return server
 
@@ -95,6 +96,8 @@ def test_apply_removes_only_what_it_is_allowed_to(server: Server, draft: Any) ->
     assert "1 kept that the catalogue does not name; --allow-removal removes them" in kept.stdout
     assert "delete_topics" not in server.done
     assert "create_topics" in server.done
+    assert server.done[-1] == "record grants", "the control topics are made first"
+    assert "+ record grant watch/all-prices#1: approved on paper by jd" in kept.stdout
     removed = run("apply", "--catalogue", str(draft.root), "--allow-removal")
     assert "- delete topic feed.cdc.old: with all its records" in removed.stdout
     assert "kept" not in removed.stdout

@@ -162,7 +162,7 @@ def test_the_command_of_a_worker_names_slot_catalogue_port_and_restarts() -> Non
     command = worker_command(2, Path("schemas"), 9002, 5, LaneSettings(state_bytes=7))
     assert command[1:] == [
         "-m", "gebus.lanes", "--slot", "2", "--catalogue", "schemas", "--state-bytes", "7",
-        "--spill-bytes", "0",
-        "--snapshot-bytes", "16777216", "--restarts", "5", "--metrics-port", "9002",
+        "--spill-bytes", "0", "--snapshot-bytes", "16777216", "--ledger-seconds", "14400",
+        "--restarts", "5", "--metrics-port", "9002",
     ]  # fmt: skip
     assert "--metrics-port" not in worker_command(0, Path("schemas"), None, 0, LaneSettings())

@@ -93,6 +93,16 @@ def test_leaves_become_the_tree_in_their_order_and_heads_are_signed(tmp_path: Pa
     assert rig.value("gebus_ledger_unsound_leaves_total") == 0
 
 
+def test_a_ledger_without_a_leaf_is_signed_and_goes_on(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, [])
+    rig.run(3)
+    assert open_checkpoint(rig.heads[0], LEDGER.key).size == 0
+    rig.index.close()
+    again = Rig(tmp_path)
+    again.run()
+    assert again.store.size == 600
+
+
 def test_a_tree_that_stands_is_signed_now_and_then(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     rig.run(10)

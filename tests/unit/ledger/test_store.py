@@ -115,7 +115,7 @@ def test_what_is_written_is_synced_before_the_state_says_so(tmp_path: Path, monk
     made = Store(Directory(tmp_path / "l"), ORIGIN)
     made.append(LEAVES[:3], 2, 3)
     made.publish(head(3, made.root))
-    assert written == ["tile/0/000.p/3,tile/entries/000.p/3", "state.json", "checkpoint"]
+    assert written == ["state.json", "tile/0/000.p/3,tile/entries/000.p/3", "state.json", "checkpoint"]
 
 
 @pytest.mark.parametrize(

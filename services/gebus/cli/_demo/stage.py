@@ -15,6 +15,7 @@ import psutil
 
 from gebus import plan
 from gebus.catalogue import Places, load
+from gebus.cli._instant import today
 from gebus.cli._paper import PaperGrants
 from gebus.kafka import Connection
 from gebus.kafka.admin import Admin
@@ -103,7 +104,7 @@ class Stage:
 def stage(root: Path, home: Path, ports: Ports, report: Report, *, keep: bool) -> Iterator[Stage]:
     """Bring a fresh stack up and apply the catalogue; take it down at the end, unless it is kept."""
     catalogue = checked(root)
-    lanes = tuple(plan.lanes(catalogue))
+    lanes = tuple(plan.lanes(catalogue, on=today()))
     up(home, artifacts.cache(), ports, report, fresh=True)
     try:
         with Admin(Connection.load(ADMIN, home)) as admin:
