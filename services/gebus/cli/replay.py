@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from confluent_kafka import Consumer
     from gebus_kernel import Kernel
 
-    from gebus.cli._sandbox import Difference, Records
+    from gebus.cli._sandbox import Difference, Records, Sandbox
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _SHOWN = 5
@@ -63,8 +63,7 @@ def replay_command(
     lists and deletes what replays wrote.
     """
     require_extra()
-    from gebus.cli._sandbox import Records, Sandbox, compare  # noqa: PLC0415 - needs the extra
-    from gebus.lanes.replay import Span, replay, unlimited  # noqa: PLC0415 - needs the extra
+    from gebus.cli._sandbox import Sandbox, compare  # noqa: PLC0415 - needs the extra
 
     if not _NAME.fullmatch(into):
         raise typer.BadParameter(
@@ -75,15 +74,7 @@ def replay_command(
     lane, chosen = _find(feed, plans)
     with reader("replay") as consumer:
         sandbox = Sandbox(Connection.load(ADMIN), into, chosen)
-        with _kernel(unlimited(lane)) as kernel:
-            span, replayed, count = Span(from_ms, time.time_ns() // 1_000_000), Records(), 0
-            for records in replay(lane, chosen, kernel, consumer, span):
-                count += len(records)
-                if against:
-                    for record in records:
-                        replayed.add(record["key"], record["value"])
-                sandbox.write(records)
-            sandbox.close()
+        count, replayed = _write(lane, chosen, consumer, sandbox, from_ms=from_ms, keep=against)
         found, compared = None, 0
         if against:
             live = _live(consumer, chosen, from_ms)
@@ -91,6 +82,24 @@ def replay_command(
     _tell(_Outcome(sandbox.topic, count, found, compared), as_json=as_json)
     if found is not None and (found or not compared):
         raise typer.Exit(1)
+
+
+def _write(
+    lane: LanePlan, feed: FeedPlan, consumer: Consumer, sandbox: Sandbox, *, from_ms: int | None, keep: bool
+) -> tuple[int, Records]:
+    """Replay into the sandbox; how many records that were, and if wanted which."""
+    from gebus.cli._sandbox import Records  # noqa: PLC0415 - needs the extra
+    from gebus.lanes.replay import Span, replay, unlimited  # noqa: PLC0415 - needs the extra
+
+    count, kept = 0, Records()
+    with _kernel(unlimited(lane)) as kernel:
+        for records in replay(lane, feed, kernel, consumer, Span(from_ms, time.time_ns() // 1_000_000)):
+            count += len(records)
+            for record in records if keep else ():
+                kept.add(record["key"], record["value"])
+            sandbox.write(records)
+        sandbox.close()
+    return count, kept
 
 
 def _past(text: str) -> int:
