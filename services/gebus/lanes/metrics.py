@@ -137,14 +137,7 @@ class WorkerCollector(Collector):
         yield _histogram(BATCH, meter.batch)
         yield _histogram(COMMIT, meter.commit)
         yield _histogram(END_TO_END, meter.end_to_end)
-        size, entries = _gauge(STATE_BYTES), _gauge(STATE_ENTRIES)
-        for lane, number, table, count, length in seen.state:
-            size.add_metric([f"{lane}/{number}", table], length)
-            entries.add_metric([f"{lane}/{number}", table], count)
-        spilt = _gauge(STATE_SPILT)
-        for lane, number, table, length in seen.spilt:
-            spilt.add_metric([f"{lane}/{number}", table], length)
-        yield from (size, spilt, entries)
+        yield from _state(seen)
         for metric, value in ((STATE_BUDGET, seen.budget), (STOPPED, int(seen.full))):
             family = _gauge(metric)
             family.add_metric([], value)
@@ -196,6 +189,16 @@ def serve_metrics(meter: Meter, port: int) -> WSGIServer | None:
         )  # fmt: skip
         return None
     return server
+
+
+def _state(seen: Observation) -> Iterator[Family]:
+    size, spilt, entries = _gauge(STATE_BYTES), _gauge(STATE_SPILT), _gauge(STATE_ENTRIES)
+    for lane, number, table, count, length in seen.state:
+        size.add_metric([f"{lane}/{number}", table], length)
+        entries.add_metric([f"{lane}/{number}", table], count)
+    for lane, number, table, length in seen.spilt:
+        spilt.add_metric([f"{lane}/{number}", table], length)
+    yield from (size, spilt, entries)
 
 
 def _records(seen: Observation) -> CounterMetricFamily:

@@ -1,9 +1,10 @@
 """What the kernel costs: nanoseconds for each event of workload W1 (design 11), the clients left out.
 
-    .venv/bin/python services/kernel/benches/step.py [--events 1000000] [--batch 10000]
+    .venv/bin/python services/kernel/benches/step.py [--events 1000000] [--batch 10000] [--memory BYTES]
 
 Real `confluent_kafka.Message` objects, a tenth of them repeats; deduplicate by id, keep masks dearer than 20 yuan,
-blank two personal fields. Prints what an event costs in all, and the memory of a remembered key.
+blank two personal fields. Prints what an event costs in all, and the memory of a remembered key. With `--memory` what
+is remembered beyond so many bytes goes to the disk, and the step's cost is that of asking there as well.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import io
 import json
 import random
 import struct
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -163,12 +165,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=300_000)
     parser.add_argument("--batch", type=int, default=10_000)
+    parser.add_argument("--memory", type=int, default=0)
     options = parser.parse_args()
     kernel = Kernel([plan()])
     kernel.add_writer_schema("market.price_report", 1, json.dumps(SCHEMA))
     kernel.set_feed_schema("cdc/dear-masks", 2)
+    folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+    if options.memory:
+        kernel.spill_to(folder.name, 1 << 40, options.memory // 8)
     for slice_number in range(4):
         kernel.open("market.price_report", slice_number)
+    spill_spent = 0.0
     spent = state_spent = 0.0
     events = delivered = 0
     for number, batch in enumerate(batches(options.events, options.batch)):
@@ -183,12 +190,19 @@ def main() -> None:
             kernel.state()
             kernel.commit(NOW)
             state_spent += time.process_time() - begin
+            if options.memory and sum(row[4] for row in kernel.state_size()) > options.memory * 0.8:
+                begin = time.process_time()
+                kernel.spill(int(options.memory * 0.6))
+                spill_spent += time.process_time() - begin
     entries = sum(row[3] for row in kernel.state_size())
     size = sum(row[4] for row in kernel.state_size())
     print(f"{events} events, {delivered} delivered, batches of {options.batch}")  # noqa: T201 - a program's output
     print(f"step {spent / events * 1e9:.0f} ns an event, {events / spent:,.0f} events/s")  # noqa: T201
     print(f"state and commit {state_spent / events * 1e9:.0f} ns an event")  # noqa: T201
     print(f"{entries} keys, {size / entries:.1f} bytes a key")  # noqa: T201
+    if options.memory:
+        disk = sum(row[3] for row in kernel.spilt())
+        print(f"spill {spill_spent / events * 1e9:.0f} ns an event, {disk} bytes on the disk")  # noqa: T201
 
 
 if __name__ == "__main__":

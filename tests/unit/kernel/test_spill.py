@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +125,36 @@ def test_a_folder_that_cannot_be_written_keeps_all_in_memory_and_is_named(tmp_pa
     assert reason is not None
     assert reason.startswith(f"{tmp_path}/file could not be written: ")
     assert delivered(kernel, 7, 1999, 2000) == 1
+
+
+@contextmanager
+def files_end_at(size: int) -> Iterator[None]:
+    """As on a disk that fills up: what is written beyond so many bytes of a file fails."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_disk_that_fills_up_in_the_middle_keeps_what_it_had_and_fills_no_further(tmp_path: Path) -> None:
+    kernel = full(tmp_path)
+    assert kernel.spill(0)[1] is None
+    held = kernel.spilt()
+    kernel.step([message(event(number)) for number in range(2000, 9000)])
+    kernel.commit(NOW)
+    files = sorted(tmp_path.rglob("*"))
+    for _ in range(3):
+        with files_end_at(60_000):
+            freed, reason = kernel.spill(0)
+        assert (freed, kernel.spilt(), sorted(tmp_path.rglob("*"))) == (0, held, files)
+        assert str(reason).startswith(f"{tmp_path} could not be written: ")
+    assert delivered(kernel, 7, 1999, 2000, 8999, 9000) == 1
+    kernel.commit(NOW)
+    freed, reason = kernel.spill(0)
+    assert (freed > 100_000, reason) == (True, None)
+    assert delivered(kernel, *range(9002)) == 1
 
 
 def test_what_cannot_be_read_ends_the_step_and_what_was_dumped_gives_all_again(tmp_path: Path) -> None:
