@@ -78,9 +78,9 @@ SnapshotBytesOption = Annotated[
 LedgerSecondsOption = Annotated[
     int,
     typer.Option(
-        min=1,
+        min=60,
         help="How old the ledger's newest checkpoint may be, in seconds; beyond, the lanes of sensitive feeds take no "
-        "input until it signs again. Nothing waits where no ledger ever signed.",
+        "input until it signs again, which it does each ten seconds. Nothing waits where no ledger ever signed.",
     ),
 ]
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 
 from gebus.catalogue import load
 from gebus.catalogue.documents import nearest
@@ -48,7 +49,11 @@ def add_command(
     unknown = sorted(set(role) - set(ROLES))
     if unknown:
         raise GebusError(f"{person}: {', '.join(unknown)} is no role; allowed: {', '.join(ROLES)}")
-    Persons(stack_home()).add(Person.model_validate({"name": name, "party": party, "roles": role}))
+    try:
+        who = Person.model_validate({"name": name, "party": party, "roles": role})
+    except ValidationError:
+        raise GebusError(f"{person}: {name!r} is no name; allowed: small letters, digits, points and hyphens") from None
+    Persons(stack_home()).add(who)
     typer.echo(f"{person} may act as {', '.join(sorted(set(role)))}")
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
+from pydantic import ValidationError
 
 from gebus.kafka import Connection
 from gebus.kafka.lane_clients import open_control_writer, open_reader, require_answer
@@ -92,11 +93,7 @@ class ControlLog:
             known = self._read()
             # A clock that went back writes nothing that is older than what is there.
             now = max(self._clock.now_ms(), known.newest_ms)
-            try:
-                words, refusal = decide(known, now), None
-            except ActRefused as error:
-                said = {"outcome": "refused", "rule": error.rule, "said": str(error)}
-                words, refusal = [Written(str(tried.get("about", error.what)), None, said)], error
+            words, refusal = _decided(decide, known, now, str(tried.get("about", "")))
             try:
                 outcome = self._write(producer, known, now, words, tried)
             except KafkaException as error:
@@ -159,3 +156,17 @@ class ControlLog:
         finally:
             consumer.close()
         return known
+
+
+def _decided(decide: Decide, known: Known, now: int, about: str) -> tuple[Sequence[Written], ActRefused | None]:
+    """What is to be written; of a refusal the audit alone."""
+    try:
+        return decide(known, now), None
+    except ActRefused as error:
+        refusal = error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "it"
+        refusal = ActRefused("form", about, f"{where} is {first['input']!r}", first["msg"])
+    said = {"outcome": "refused", "rule": refusal.rule, "said": str(refusal)}
+    return [Written(about or refusal.what, None, said)], refusal

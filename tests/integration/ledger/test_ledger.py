@@ -239,7 +239,7 @@ def test_sensitive_feeds_wait_for_a_ledger_that_does_not_sign_and_lose_nothing(
     bed.apply()
     with ledger_bed.ledger():
         ledger_bed.verified()
-    with bed.worker(options=("--ledger-seconds", "3")) as worker:
+    with bed.worker(options=("--ledger-seconds", "15")) as worker:
         worker.wait_live()
         worker.wait_for("sensitive feeds take no input until there is a newer one")
         bed.publish([record(f"e-{number}") for number in range(20)])

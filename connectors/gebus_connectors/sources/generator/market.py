@@ -1,4 +1,4 @@
-"""Invented penalties, the shops of the merchants on platforms, and what the platforms did."""
+"""Invented penalties, the shops of merchants on platforms, what the platforms did, their orders and stock."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from gebus.model.identifiers import uscc
 _KINDS = ("removal", "suspension", "warning")
 _ACTIONS = {"removal": "removed", "suspension": "suspended", "warning": "warned"}
 _REASONS = ("哄抬口罩价格", "销售假冒消毒液", "未明码标价", "虚假宣传药效")
+_GOODS = ("mask_n95", "mask_surgical", "protective_suit", "gloves", "alcohol")
 _DECIDED = 18_290
 """29 January 2020."""
 
@@ -52,4 +53,28 @@ def outcome(numbers: random.Random, which: int, _region: str, _day: int) -> _Con
         "action": numbers.choice((_ACTIONS[kind], "restored")),
         "acted_on": _DECIDED + which % 20 + 1,
         "remark": numbers.choice([None, "已通知商户"]),
+    }
+
+
+def order(numbers: random.Random, which: int, region: str, _day: int) -> _Content:
+    """An order of one needed good; half of them say who ordered."""
+    named = which % 2 == 0
+    return {
+        "good": _GOODS[which % len(_GOODS)],
+        "quantity": numbers.randrange(1, 500),
+        "price_fen": numbers.randrange(200, 9_000),
+        "merchant_uscc": _MERCHANTS[which],
+        "buyer_name": f"演示{which}" if named else None,
+        "buyer_phone": f"100000{which:05d}" if named else None,
+        "address": f"{region}演示路{which}号" if named else None,
+    }
+
+
+def stock(numbers: random.Random, which: int, region: str, _day: int) -> _Content:
+    """What a warehouse has of one good."""
+    return {
+        "good": _GOODS[which % len(_GOODS)],
+        "warehouse": f"演示{region}仓",
+        "quantity": numbers.randrange(50_000),
+        "merchant_uscc": _MERCHANTS[which],
     }

@@ -225,6 +225,8 @@ _CONTENT: Mapping[str, Callable[[random.Random, int, str, int], _Content]] = {
     "market.penalty": market.penalty,
     "market.merchant": market.merchant,
     "market.penalty_outcome": market.outcome,
+    "supply.order": market.order,
+    "supply.stock": market.stock,
 }
 _NEVER_RETRACTED = frozenset({"info.notice", "health.case_increment", "travel.contact_query"})
 """A notice stands for itself, and a query: another one does not replace it."""
