@@ -28,6 +28,7 @@ mod plan;
 mod project;
 mod python;
 mod python_dump;
+mod python_leaf;
 #[cfg(test)]
 mod random;
 mod reconcile;

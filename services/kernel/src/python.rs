@@ -10,10 +10,10 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 use crate::account::Totals;
 use crate::batch::{Key, Outcome, Output, Wait};
 use crate::kernel::{Kernel as Core, LATENCY_BOUNDS_MS};
-use crate::leaf::Leaf as Held;
 use crate::messages::{Batch, Getters};
 use crate::modes::Mode;
 use crate::python_dump::{Dump, SpillFailed};
+use crate::python_leaf::Leaf;
 
 fn refused(error: String) -> PyErr {
     PyValueError::new_err(error)
@@ -114,46 +114,6 @@ impl Account {
     }
 }
 
-/// What the open transaction delivered to one feed from one slice, in one mode.
-#[pyclass(frozen, get_all, module = "gebus_kernel")]
-struct Leaf {
-    lane: String,
-    slice: u32,
-    feed: String,
-    mode: u32,
-    count: u64,
-    size: u64,
-    fields: (u64, u64, u64, u64),
-    root: Py<PyBytes>,
-    entries: Py<PyBytes>,
-}
-
-impl Leaf {
-    fn new(py: Python<'_>, core: &Core, leaf: &Held) -> Self {
-        let lane = &core.lanes()[leaf.of.lane];
-        let [_, public, internal, sensitive, most] = leaf.values;
-        Self {
-            lane: lane.name.clone(),
-            slice: leaf.of.slice,
-            feed: lane.feeds[leaf.of.feed].name.clone(),
-            mode: leaf.of.mode,
-            count: leaf.count(),
-            size: leaf.size,
-            fields: (public, internal, sensitive, most),
-            root: PyBytes::new(py, &leaf.root()).unbind(),
-            entries: PyBytes::new(py, &leaf.entries).unbind(),
-        }
-    }
-}
-
-#[pymethods]
-impl Leaf {
-    fn __repr__(&self) -> String {
-        let Self { feed, slice, mode, count, .. } = self;
-        format!("Leaf(feed={feed:?}, slice={slice}, mode={mode}, count={count})")
-    }
-}
-
 #[pymethods]
 impl Account {
     fn __repr__(&self) -> String {
@@ -219,7 +179,7 @@ impl Kernel {
     }
 
     fn set_grants(&mut self, until_ms: HashMap<String, i64>) -> PyResult<()> {
-        self.core.set_grants(&until_ms).map_err(refused)
+        self.core.set_grants(until_ms).map_err(refused)
     }
 
     fn set_modes(&mut self, modes: Vec<(String, String, i64, i64)>) -> PyResult<()> {
