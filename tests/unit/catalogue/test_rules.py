@@ -102,7 +102,7 @@ CASES = [
     ),
     Broken(TOPIC, "standard: null", _sharing("authority: null"), "value", "sharing", "authority that is the second"),
     Broken(
-        ALL_PRICES, "approved_by: jd", "approved_by: watch", "value", "consumer", "another party than the consumer, watch",
+        ALL_PRICES, "approved_by: jd", "approved_by: watch", "value", "consumer", "than the consumer, watch",
     ),
     Broken(FEED, "report: market.price_report", "report: market.price", "reference", "report:", "did you mean"),
     Broken(EVENT, '"codes": "goods"', '"codes": "good"', "reference", "codes", "did you mean `goods`?"),
