@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
 LAYERS = (
     "cli",
+    "control",
     "processors",
     "provision",
     "stack",

@@ -206,7 +206,7 @@ def _send(
 def _receipts(subscriber: Subscriber, path: Path | None) -> Iterator[Callable[[Sequence[Delivery]], None]]:
     """What keeps the receipts of deliveries: in a file for its owner's eyes alone, or nowhere."""
     if path is None:
-        yield lambda deliveries: None
+        yield lambda _: None
         return
     try:
         file = open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8")  # noqa: PTH123, SIM115 - Path.open cannot set the mode

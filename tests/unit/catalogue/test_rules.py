@@ -58,6 +58,10 @@ def shop(type_: str, rule: str, says: str) -> Broken:
     return Broken(EVENT, '"shop", "type": "string"', f'"shop", "type": {type_}', rule, "shop", says)
 
 
+def _sharing(authority: str) -> str:
+    return f"standard: null\nsharing: {{kind: conditional, catalogued: true, levels: 2, {authority}}}"
+
+
 CASES = [
     # Form
     Broken(PARTY, "party: jd", "party: [jd", "syntax", "title", "did not find expected"),
@@ -93,6 +97,13 @@ CASES = [
     Broken(EVENT, '"gebus.market"', '"market"', "name", "namespace", "gebus.market, after the directory"),
     Broken(TOPIC, "owner: watch", "owner: wach", "reference", "owner", "did you mean `watch`?"),
     Broken(FEED, "approved_by: watch", "approved_by: nobody", "reference", "grant", "names nobody"),
+    Broken(
+        TOPIC, "standard: null", _sharing("authority: nobody"), "reference", "sharing", "names nobody",
+    ),
+    Broken(TOPIC, "standard: null", _sharing("authority: null"), "value", "sharing", "authority that is the second"),
+    Broken(
+        ALL_PRICES, "approved_by: jd", "approved_by: watch", "value", "consumer", "than the consumer, watch",
+    ),
     Broken(FEED, "report: market.price_report", "report: market.price", "reference", "report:", "did you mean"),
     Broken(EVENT, '"codes": "goods"', '"codes": "good"', "reference", "codes", "did you mean `goods`?"),
     # Events

@@ -162,6 +162,15 @@ def test_a_file_that_is_gone_or_cut_is_named(copy: Path, name: str) -> None:
     assert any(one.place == name for one in audited(copy, LEAVES).findings)
 
 
+def test_the_hash_of_a_tile_that_is_wrong_is_named(copy: Path) -> None:
+    content = bytearray((copy / "tile/0/001").read_bytes())
+    content[17 * 32 + 5] ^= 4
+    (copy / "tile/0/001").write_bytes(content)
+    assert [str(one) for one in audited(copy, LEAVES).findings] == [
+        "tile: tile/0/001: hash 17 is not that of what lies below it"
+    ]
+
+
 def test_a_bundle_with_a_leaf_too_many_is_named(copy: Path) -> None:
     path = copy / "tile/entries/002.p/188"
     path.write_bytes(pack([*unpack(path.read_bytes(), "x"), b"planted"]))
