@@ -197,7 +197,7 @@ impl Kernel {
     }
 
     /// Sets until when each feed's records may flow, by append time; not at all where a feed is not named.
-    pub fn set_grants(mut self, mut until_ms: HashMap<String, i64>) -> Result<(), String> {
+    pub fn set_grants(&mut self, mut until_ms: HashMap<String, i64>) -> Result<(), String> {
         for name in until_ms.keys() {
             let (lane, number) = self.target(name)?;
             if number >= self.lanes[lane].feeds.len() {
