@@ -111,9 +111,9 @@ class SpillFailed(OSError):
 class Leaf:
     """What the open transaction delivered to one feed from one slice, in one mode; 32,768 records at most.
 
-    `mode` is 0 outside every emergency. `size` counts the bytes of keys and values; `fields` the delivered values
-    of the classes 1 to 4, of which those of the envelope are none, and null is none. `entries` holds 40 bytes a record, in the order
-    of delivery: the tag of its entity and its digest; `root` is the head of the tree over the digests. See
+    `mode` is 0 outside every emergency. `size` counts the bytes of keys and values; `fields` the delivered values of
+    the classes 1 to 4, of which those of the envelope are none, and null is none. `entries` holds 40 bytes a record, in
+    the order of delivery: the tag of its entity and its digest; `root` is the head of the tree over the digests. See
     `gebus.model.leaf`.
     """
 

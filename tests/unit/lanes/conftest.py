@@ -104,7 +104,7 @@ class FakeControl:
         self.changes -= 1
         return self.changes >= 0
 
-    def tell(self, kernel: Any, leaves: object) -> None:
+    def tell(self, kernel: Any, leaves: object) -> None:  # noqa: ARG002 - the signature of Control.tell
         self.told.append(kernel)
         self.open_when_told.append(sum(map(len, kernel.fresh.values())))
 

@@ -52,6 +52,15 @@ def test_a_birth_date_counts_as_finely_as_the_rule_says(unit: Any, found: bool) 
     assert bool(told(view)) is found
 
 
+@pytest.mark.parametrize("kind", ["date", "instant"])
+@pytest.mark.parametrize("finest", ["day", "month", "year"])
+def test_a_date_counts_down_to_what_it_is_cut_to(kind: Any, finest: Any) -> None:
+    order = ["day", "month", "year"]
+    view = [shown("birth-date", Mask(kind, unit=finest)), shown("sex")]
+    held = [unit for unit in order if told(view, parts={"birth-date": unit, "sex": "some"})]
+    assert held == order[order.index(finest) :]
+
+
 @pytest.mark.parametrize(
     ("mask", "finest"),
     [

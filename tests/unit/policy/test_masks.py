@@ -24,8 +24,10 @@ OF_TEXT = (
     Mask("token"),
 )
 OF_DATES = tuple(Mask("date", unit=unit) for unit in ("day", "month", "year"))
+OF_PLACES = tuple(Mask("grid", width=width) for width in (1, 2, 3, 6))
 OF_NUMBERS = tuple(Mask("band", width=width) for width in (2, 3, 4, 6))
 
+PLACES = [quarter / 240 for quarter in range(-400, 400)]
 TEXTS = ["".join(text) for length in range(7) for text in product("12", repeat=length)]
 
 
@@ -39,7 +41,7 @@ def computable(one: Mask, other: Mask, values: list[Any]) -> bool:
 
 @pytest.mark.parametrize(
     ("masks", "values"),
-    [(OF_TEXT, TEXTS), (OF_DATES, list(range(18000, 18800))), (OF_NUMBERS, list(range(-50, 50)))],
+    [(OF_TEXT, TEXTS), (OF_DATES, list(range(18000, 18800))), (OF_NUMBERS, list(range(-50, 50))), (OF_PLACES, PLACES)],
 )
 def test_no_more_is_left_means_computable(masks: tuple[Mask, ...], values: list[Any]) -> None:
     for one, other in product(masks, repeat=2):
@@ -63,6 +65,11 @@ def test_the_guard_itself_fails_where_more_is_left() -> None:
         (Mask("instant", unit="day"), "long", "cut to the day needs a timestamp-millis"),
         (Mask("band", width=10), "long", None),
         (Mask("band", width=10), "double", "lower end of its band of 10 needs an int or a long"),
+        (Mask("division", digits=9), "int", "cut to the street needs a string"),
+        (Mask("parent"), "long", "cut to the division that it lies in needs a string"),
+        (Mask("grid", width=1), "string", "cut to a grid of 1 arc minute needs a float or a double"),
+        (Mask("grid", width=3), "int", "cut to a grid of 3 arc minutes needs a float or a double"),
+        (Mask("grid", width=3), "double", None),
         (Mask("token"), "boolean", "keyed token needs a string, an int or a long"),
         (Mask("null"), {"type": "array", "items": "string"}, None),
         (Mask("drop"), "bytes", None),
