@@ -83,9 +83,10 @@ class Reconcile(Model):
         the names of the fields that differ, whenever that pair of events is new; RETRACTED when they agree again or
         the loser is gone.
 
-    Promised: who wins depends on the committed input alone. Beyond `most` assertions of one thing a further one is a
-    dead letter, `too_many_matches`. Not promised: an assertion that is older than `within` and was not repeated; it is
-    forgotten, and nothing is emitted because of that.
+    Promised: who wins depends on the committed input alone. Beyond `most` assertions of one thing that stand, or twice
+    as many with those that were withdrawn or never passed a condition, a further one is a dead letter,
+    `too_many_matches`; a withdrawal never is. Not promised: an assertion that is older than `within` and was not
+    repeated; it is forgotten, and nothing is emitted because of that.
     """
 
     name: Name

@@ -62,7 +62,11 @@ class Reconciled:
         known = thing.assertions.get(name)
         if known is not None and record["revision"] <= known.record["revision"]:
             return Answer("filtered")
-        if known is None and len(thing.assertions) >= self.reconcile.most:
+        others = [one.live for other, one in thing.assertions.items() if other != name]
+        no_room = known is None and len(others) >= 2 * self.reconcile.most
+        if arrival.withdrawn and no_room:
+            return Answer("filtered")
+        if not arrival.withdrawn and (no_room or sum(others) >= self.reconcile.most):
             return Answer("dead")
         thing.assertions[name] = _Assertion(record, arrival.at_ms, not arrival.withdrawn)
         thing.touched_ms = arrival.at_ms

@@ -117,10 +117,20 @@ impl Reconcile {
         if earlier.is_some_and(|entry| arrival.envelope.revision <= Kept::read(entry.value()).revision()) {
             return Taken::Superseded;
         }
-        let others = entries().filter(|entry| entry.identity != BOOK).count();
-        let largest = entries().map(|entry| entry.value().len()).fold(arrival.record.len(), usize::max);
-        let whole = (others + 1).saturating_mul(2 * largest + 512);
-        if (earlier.is_none() && others >= self.most) || whole > MOST_MADE {
+        let (mut held, mut standing, mut largest) = (0, 0, arrival.record.len());
+        for entry in entries().filter(|entry| entry.identity != BOOK) {
+            let value = entry.value();
+            held += 1;
+            standing += usize::from(entry.identity != arrival.identity && !Kept::read(value).is(MARKER));
+            largest = largest.max(value.len());
+        }
+        // What never stood is no assertion too many; what guards against its older revisions takes as much room at most.
+        let no_room = earlier.is_none() && held >= 2 * self.most;
+        if arrival.withdraws && no_room {
+            return Taken::Withdrawn;
+        }
+        let whole = (held + 1).saturating_mul(2 * largest + 512);
+        if (!arrival.withdraws && (no_room || standing >= self.most)) || whole > MOST_MADE {
             return Taken::TooMany;
         }
         let before = earlier.map(|entry| entry.place);

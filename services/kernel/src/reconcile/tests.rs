@@ -99,6 +99,24 @@ fn beyond_most_parties_nothing_is_kept() {
 }
 
 #[test]
+fn what_never_stood_is_no_assertion_too_many() {
+    let mut rig = Rig::new(&reconcile("winner"));
+    for party in ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"] {
+        assert_eq!(rig.offer(0, &claim(party, party, 5).retracted(), 0), (Taken::Withdrawn, vec![]));
+    }
+    assert_eq!(rig.offer(0, &claim("a", "a", 4), 1).0, Taken::Superseded, "what was withdrawn is known");
+    for party in ["a", "b", "c", "d"] {
+        assert_eq!(rig.offer(0, &claim(party, party, 6), 1).0, Taken::Stored);
+    }
+    assert_eq!(rig.offer(0, &claim("e", "e", 6), 1), (Taken::TooMany, vec![]));
+    assert_eq!(
+        rig.offer(0, &claim("k", "k", 6).retracted(), 2),
+        (Taken::Withdrawn, vec![]),
+        "not one is made dead"
+    );
+}
+
+#[test]
 fn an_assertion_that_is_too_old_is_forgotten_when_the_next_one_comes() {
     let mut rig = Rig::new(&reconcile("winner"));
     rig.makes(0, &claim("g1", "gov", 5), 0);
