@@ -19,6 +19,7 @@ LAYERS = (
     "stack",
     "lanes",
     "ledger",
+    "usage",
     "testing",
     "kafka",
     "plan",

@@ -142,18 +142,23 @@ class Session:
             self._held.release()
         if self._clock.monotonic() >= self._advance_at:
             self._advance()
-        if self._clock.monotonic() >= self._look_at:
-            for topic in self._vanished.missing():
-                self._held.stop(Place(topic, 0), "topic_gone")
-            self._look_at = self._clock.monotonic() + self._settings.look_interval
-        if self._slices.refused and self._clock.monotonic() >= self._retry_at:
-            self._slices.retry()
-            self._retry_at = self._clock.monotonic() + self._settings.refused_retry
+        self._look_around()
         if self._budget.due:
             self._keep_budget()
         if self._transaction is not None and not self._transaction.open:
             self._snapshots.some()
         self._meter.serve(self._observe)
+
+    def _look_around(self) -> None:
+        """Now and then: whether topics have gone, and whether what could not be restored can be by now."""
+        now = self._clock.monotonic()
+        if now >= self._look_at:
+            for topic in self._vanished.missing():
+                self._held.stop(Place(topic, 0), "topic_gone")
+            self._look_at = now + self._settings.look_interval
+        if self._slices.refused and now >= self._retry_at:
+            self._slices.retry()
+            self._retry_at = now + self._settings.refused_retry
 
     def _poll(self) -> Sequence[Message]:
         """The next records of live partitions. Without an open transaction the first one ends the wait, so that it is

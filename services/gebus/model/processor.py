@@ -27,8 +27,8 @@ class Processor(Model):
     """What one processor reads, and what it publishes, as which party. What it does is code: `gebus.processors`.
 
     `reads` is a feed of the party, `publishes` a topic contract that names the party among its publishers. What is
-    derived has the highest class of what it was derived from: an event with a field of that level. Only a count may be of
-    a lower one, and then, where there are too few behind an event, it is not published.
+    derived has the highest class of what it was derived from: an event with a field of that level. Only a count may be
+    of a lower one, and then, where there are too few behind an event, it is not published.
     """
 
     processor: Name

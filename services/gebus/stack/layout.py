@@ -72,6 +72,11 @@ class Layout:
         return self.home / "ledger"
 
     @property
+    def usage(self) -> Path:
+        """The sums of the ledger's leaves: as above."""
+        return self.home / "usage.sqlite"
+
+    @property
     def lock(self) -> Path:
         return self.home / "lock"
 

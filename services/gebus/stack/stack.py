@@ -250,6 +250,7 @@ def _wipe(layout: Layout) -> None:
     )
     for place in made:
         shutil.rmtree(place, ignore_errors=True)
+    layout.usage.unlink(missing_ok=True)
 
 
 def _require_room(home: Path) -> None:

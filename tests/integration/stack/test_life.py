@@ -139,15 +139,16 @@ def test_from_first_up_to_a_fresh_start(place: Place) -> None:
     with pytest.raises(StackError, match="no stack in"):
         Connection.load(ADMIN, place.home)
 
-    snapshot = place.home / "state" / "a.lane" / "0.snapshot"
-    snapshot.parent.mkdir(parents=True)
-    snapshot.write_bytes(b"of a log that will be gone")
+    made = [place.home / name for name in ("state/a.lane/0.snapshot", "ledger/checkpoint", "usage.sqlite")]
+    for path in made:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"of a log that will be gone")
     fresh = place.gebus("up", "--fresh")
     assert fresh.returncode == 0, fresh.stderr
     assert secrets.read(ADMIN) != password
     with Admin(Connection.load(ADMIN, place.home)) as admin:
         assert admin.topics() == {}
-    assert not snapshot.exists()
+    assert not any(path.exists() for path in made)
     with Registry(Connection.load(ADMIN, place.home)) as registry:
         assert registry.subjects() == []
 
