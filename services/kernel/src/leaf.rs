@@ -72,7 +72,7 @@ pub struct Of {
     pub lane: usize,
     pub feed: usize,
     pub slice: u32,
-    /// 0 is the normal mode, above it the number of the mode's region as `set_mode` gave it, from 1.
+    /// 0 is the normal mode, above it the number of the mode's region as `set_modes` gave it, from 1.
     pub mode: u32,
 }
 

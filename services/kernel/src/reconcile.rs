@@ -129,7 +129,7 @@ impl Reconcile {
         if arrival.withdraws && no_room {
             return Taken::Withdrawn;
         }
-        let whole = (held + 1).saturating_mul(2 * largest + 512);
+        let whole = (held + usize::from(earlier.is_none())).saturating_mul(2 * largest + 512);
         if (!arrival.withdraws && (no_room || standing >= self.most)) || whole > MOST_MADE {
             return Taken::TooMany;
         }
