@@ -85,8 +85,8 @@ class Reconcile(Model):
 
     Promised: who wins depends on the committed input alone. Beyond `most` assertions of one thing that stand, or twice
     as many with those that were withdrawn or never passed a condition, a further one is a dead letter,
-    `too_many_matches`; a withdrawal is none but where it would make more than 32 MiB. Not promised: an assertion that is older than `within` and was not
-    repeated; it is forgotten, and nothing is emitted because of that.
+    `too_many_matches`; a withdrawal is none but where it would make more than 32 MiB. Not promised: an assertion that
+    is older than `within` and was not repeated; it is forgotten, and nothing is emitted because of that.
     """
 
     name: Name
