@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,7 @@ from pydantic import ValidationError
 
 from gebus.kafka import Connection
 from gebus.kafka.lane_clients import open_control_writer, open_reader, require_answer
+from gebus.lanes.backoff import Backoff
 from gebus.lanes.errors import told
 from gebus.lanes.log import read_to_end
 from gebus.lanes.places import Place
@@ -21,9 +23,10 @@ from gebus.model.errors import ActRefused, Unavailable
 from gebus.model.grant import FeedGrants
 from gebus.model.mode import Mode
 
-_ATTEMPTS = 5
 _OVERTAKEN = frozenset({KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH})
 _SECONDS = 10.0
+_TRY_SECONDS, _FIRST_WAIT, _LONGEST_WAIT = 10.0, 0.25, 3.0
+"""For so long it is tried again, after waits that grow: a try takes some tenths of a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +62,12 @@ class ControlLog:
 
     Promised: a change is decided on all that was committed before it, and written with its audit in one transaction:
     whoever opens the writer ends what another had begun, reads to the end, and loses to the next one, in which case
-    it decides again. A clock ahead of the log's by more than a minute writes nothing. Not promised: many changes a
-    second; each opens a client.
+    it decides again, after a while and for 10 seconds at most. A clock ahead of the log's by more than a minute
+    writes nothing. Not promised: many changes a second; each opens a client.
     """
 
-    def __init__(self, connection: Connection, clock: Clock) -> None:
-        self.connection, self._clock = connection, clock
+    def __init__(self, connection: Connection, clock: Clock, wait: Callable[[float], object] | None = None) -> None:
+        self.connection, self._clock, self._wait = connection, clock, wait or threading.Event().wait
 
     def read(self) -> Known:
         """All that is known now."""
@@ -86,25 +89,37 @@ class ControlLog:
         `tried` is what the audit says of it either way: who, what, about which feed or mode.
         """
         require_answer(self.connection)
-        for _ in range(_ATTEMPTS):
-            producer = open_control_writer(self.connection)
-            with told("taking over the control topics"):
-                producer.init_transactions(_SECONDS)
-            known = self._read()
-            # A clock that went back writes nothing that is older than what is there.
-            now = max(self._clock.now_ms(), known.newest_ms)
-            words, refusal = _decided(decide, known, now, str(tried.get("about", "")))
-            try:
-                outcome = self._write(producer, known, now, words, tried)
-            except KafkaException as error:
-                if error.args[0].code() in _OVERTAKEN:
-                    continue
-                with told("writing the control topics"):
-                    raise
-            if refusal is not None:
-                raise refusal
-            return outcome
-        raise Unavailable(f"{_ATTEMPTS} times somebody else wrote the control topics meanwhile; try again")
+        # Without waits those who write at once would end each other's writing again and again.
+        backoff, until = Backoff(_FIRST_WAIT, _LONGEST_WAIT), self._clock.monotonic() + _TRY_SECONDS
+        while True:
+            with told("writing the control topics"):
+                try:
+                    outcome, refusal = self._try(decide, tried)
+                    break
+                except KafkaException as error:
+                    if error.args[0].code() not in _OVERTAKEN:
+                        raise
+            pause = backoff.next()
+            if self._clock.monotonic() + pause > until:
+                raise Unavailable(
+                    f"the control topics are written by others all the time: {backoff.failures} tries in "
+                    f"{_TRY_SECONDS:g} s were overtaken, each by another command or `gebus run control`; nothing was "
+                    "written, try again"
+                )
+            self._wait(pause)
+        if refusal is not None:
+            raise refusal
+        return outcome
+
+    def _try(self, decide: Decide, tried: Mapping[str, Any]) -> tuple[Outcome, ActRefused | None]:
+        """One try. KafkaException with one of `_OVERTAKEN` where another writer has begun meanwhile."""
+        producer = open_control_writer(self.connection)
+        producer.init_transactions(_SECONDS)
+        known = self._read()
+        # A clock that went back writes nothing that is older than what is there.
+        now = max(self._clock.now_ms(), known.newest_ms)
+        words, refusal = _decided(decide, known, now, str(tried.get("about", "")))
+        return self._write(producer, known, now, words, tried), refusal
 
     def _write(
         self, producer: Producer, known: Known, now: int, words: Sequence[Written], tried: Mapping[str, Any]
@@ -132,6 +147,7 @@ class ControlLog:
                 value = word.value.model_dump_json().encode()
                 producer.produce(word.topic, value, key=word.about.encode(), on_delivery=landed(word.about))
         if producer.flush(_SECONDS) or len(appended) < len(words):
+            producer.abort_transaction(_SECONDS)  # raises where it was overtaken
             raise Unavailable("Kafka did not take the control topics' records; nothing was written, try again")
         if appended and now > min(appended) + AHEAD_MS:
             producer.abort_transaction(_SECONDS)

@@ -20,6 +20,16 @@ TRANSACTION_SECONDS = 15
 _log = logging.getLogger(__name__)
 # Where nobody configured logging, Python would print warnings all the same: hundreds while a broker is gone.
 _log.addHandler(logging.NullHandler())
+_control_log = logging.getLogger(f"{__name__}.control")
+
+
+def _unexpected(record: logging.LogRecord) -> bool:
+    """Not that a later writer of the control topics has taken over, which `ControlLog` expects and tries again."""
+    said = record.getMessage()
+    return "fenced" not in said and "old epoch" not in said
+
+
+_control_log.addFilter(_unexpected)
 
 _PREFETCH = {
     # After the queue was full: the default of a second starves a fast consumer, a few milliseconds make librdkafka's
@@ -120,7 +130,7 @@ def open_control_writer(connection: Connection) -> Producer:
             "linger.ms": 0,
             "message.max.bytes": 2 << 20,
         },
-        logger=_log,
+        logger=_control_log,
     )
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 from click.testing import Result
-from tests.integration.lanes.kit import Bed, record, wait_until
+from tests.integration.lanes.kit import Bed, Running, record, wait_until
 
 from gebus.catalogue import load
 from gebus.control.alerts import alerts
@@ -90,6 +90,11 @@ def test_a_revocation_stops_lanes_and_consumers_that_run(staffed: Bed) -> None:
     assert mine == [("record", "done"), ("revoke", "refused"), ("revoke", "done"), ("mark", "done")]
 
 
+def without(running: Running) -> str:
+    """What the worker said last of the feeds without a live grant."""
+    return [line for line in running.said.splitlines() if "without a live grant" in line][-1]
+
+
 def test_a_grant_that_is_asked_for_flows_once_approved_and_ends_by_itself(staffed: Bed) -> None:
     bed, feed, topic = staffed, f"ditu/{staffed.domain}-open", f"feed.ditu.{staffed.domain}-open"
     grant(bed, "revoke", feed, "--as", "data@hubei-data", "--reason", "to begin anew")
@@ -102,7 +107,7 @@ def test_a_grant_that_is_asked_for_flows_once_approved_and_ends_by_itself(staffe
         refused = grant(bed, "approve", feed, "--as", "own@hubei-health", "--version", "1", fails=True)
         assert "[conflict]" in str(refused.exception)
         assert "may read" in grant(bed, "approve", feed, "--as", "own@hubei-health").output
-        wait_until(lambda: f"without a live grant: {feed}" not in running.said.splitlines()[-1], "the lanes to hear it")
+        wait_until(lambda: feed not in without(running), "the lanes to hear it")
         bed.publish([record("granted", entity="granted")])
         wait_until(lambda: bed.ids("open") == ["granted"], "the granted record")
         running.wait_for(f"without a live grant: {feed}", 2)
