@@ -200,8 +200,9 @@ class Snapshots:
 
     def _wasteful(self, owned: Slice, tail: Tail) -> bool:
         """Whether a new snapshot would take half as much as its files, or say more than they may for long."""
-        rows = (*self._kernel.state_size(), *self._kernel.spilt())
-        live = sum(row[-1] for row in rows if (row[0], row[1]) == (owned.lane, owned.number))
+        mine = owned.lane, owned.number
+        live = sum(size for lane, number, *_, size in self._kernel.state_size() if (lane, number) == mine)
+        live += sum(size for lane, number, _, size in self._kernel.spilt() if (lane, number) == mine)
         old = self._clock.now_ms() - tail.since_ms > _OLD_MS
         return tail.base + tail.size > 2 * live or tail.files >= _FILES or old
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import logging
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -19,6 +19,8 @@ from gebus.model.errors import Stopped
 
 _TIMEOUT = 1.0
 """A witness on another continent answers within it; one that is gone holds up no checkpoint for longer."""
+_WHOLE = 2.0
+"""For the whole of an answer, which may come a byte at a time."""
 _LATER = 10.0
 _LONGEST_ANSWER = 1 << 16
 _log = logging.getLogger(__name__)
@@ -36,6 +38,8 @@ class Cosigner:
     seen: int = 0
     again: float = 0.0
     problem: str = field(default="not asked yet", init=False)
+    busy: bool = field(default=False, init=False)
+    """Still answering the last question."""
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -60,14 +64,20 @@ class Cosigners:
 
     def close(self) -> None:
         """End what is under way."""
-        self._pool.shutdown(cancel_futures=True)
+        self._pool.shutdown(wait=False, cancel_futures=True)
         self._client.close()
 
     def ask(self, note: str, size: int, tree: TiledTree) -> str:
         """The cosignature lines of those who gave one."""
+        asked = [one for one in self.cosigners if self._now() >= one.again and not one.busy]
+        for one in asked:
+            one.busy = True
         # A tree's cache is not for several threads: each witness gets its own.
-        asked = [one for one in self.cosigners if self._now() >= one.again]
-        return "".join(self._pool.map(lambda one: self._one(one, (note, size, tree.again())), asked))
+        answers = {self._pool.submit(self._one, one, (note, size, tree.again())): one for one in asked}
+        done, late = wait(answers, timeout=_WHOLE)
+        for answer in late:
+            self._failed(answers[answer], f"no whole answer within {_WHOLE:g} s")
+        return "".join(answer.result() for answer in answers if answer in done)
 
     def _one(self, cosigner: Cosigner, checkpoint: Checkpoint) -> str:
         try:
@@ -75,6 +85,8 @@ class Cosigners:
         except (httpx.HTTPError, NotProven, Stopped) as error:
             self._failed(cosigner, str(error) or type(error).__name__)
             return ""
+        finally:
+            cosigner.busy = False
         if cosigner.problem:
             _log.info("witness %s at %s cosigns", cosigner.key.name, cosigner.url)
         cosigner.problem, cosigner.seen = "", checkpoint[1]

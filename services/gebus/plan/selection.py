@@ -87,7 +87,16 @@ class Selection:
         author = None if isinstance(choice, str) else mask_of(choice.mask)
         if author is not None and (problem := inapplicable(author, field.plain_type)):
             raise Refusal(problem, "a mask that fits the type of the field")
-        return self._planned(name, text, origin, source_name, author)
+        planned = self._planned(name, text, origin, source_name, author)
+        normal, emergency = planned.outcomes
+        if self.feed.corrections == "follow" and not tells_no_more(normal, emergency):
+            # What is taken back is shown as the normal mode shows it, also in an emergency.
+            raise Refusal(
+                f"`{text}` is {emergency.words} in an emergency, which tells less than {normal.words}, "
+                "and `corrections: follow` takes back what the normal mode shows",
+                "corrections: independent, or a mask that tells no more than the emergency does",
+            )
+        return planned
 
     def _planned(self, name: str, of: str, origin: Origin, source_name: str, author: Mask | None) -> FieldPlan:
         field = origin.field(source_name)

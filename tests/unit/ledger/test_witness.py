@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -139,6 +140,24 @@ def ledger(tmp_path: Path) -> Store:
 
 def ask(cosigners: Cosigners, ledger: Store, size: int) -> str:
     return cosigners.ask(note(size), size, ledger.tree(size))
+
+
+def test_a_witness_that_is_slow_holds_no_checkpoint_up(ledger: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gebus.ledger.cosigners._WHOLE", 0.1)
+    goes_on, clock, questions = threading.Event(), [0.0], []
+
+    def answer(request: Request) -> Answer:
+        questions.append(request)
+        goes_on.wait(30)
+        return Answer(422, b"late")
+
+    with asked(answer, clock) as (cosigners, one):
+        assert ask(cosigners, ledger, 5) == ""
+        assert one.problem == "no whole answer within 0.1 s"
+        clock[0] = 100.0
+        assert ask(cosigners, ledger, 5) == "", "it is still at the last question, and not asked another"
+        assert len(questions) == 1
+        goes_on.set()
 
 
 def test_a_ledger_gets_its_cosignatures(tmp_path: Path, ledger: Store) -> None:

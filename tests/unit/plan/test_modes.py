@@ -65,6 +65,14 @@ def test_an_emergency_has_a_projection_of_its_own() -> None:
     assert plan.to_json()["tokens"] == {"period": "month", "hash": "sha-256"}
 
 
+def test_corrections_are_not_followed_where_an_emergency_shows_less() -> None:
+    stricter = [(3, "direct", 2, "drop")]
+    with pytest.raises(PlanError, match="dropped in an emergency, which tells less than keyed token"):
+        planned({"phone": "e.phone"}, stricter, corrections="follow")
+    assert planned({"phone": "e.phone"}, stricter, corrections="independent")
+    assert planned({"phone": "e.phone"}, [(3, "direct", 2, "pass")], corrections="follow")
+
+
 def test_what_an_emergency_alone_shows_is_null_for_the_rest_of_the_time() -> None:
     plan = planned({"no": "e.case_no"}, [(4, "direct", 2, "pass")])
     assert projections(plan) == ["null", "pass"]
