@@ -45,10 +45,11 @@ class SupervisorSettings:
 
     backoff: float = 0.5
     """From a worker's start to its next one, at first; twice that after each quick death."""
-    backoff_ceiling: float = 30.0
+    backoff_ceiling: float = 5.0
+    """A worker that was killed again and again by others is back within seconds all the same."""
     quick: float = 20.0
     """A worker that lived shorter died quickly."""
-    quick_deaths: int = 8
+    quick_deaths: int = 20
     """So many in a row, and the supervisor gives up."""
     stop: float = 15.0
     """Longer than a commit may take; then a worker is killed, which loses nothing."""

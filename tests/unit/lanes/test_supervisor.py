@@ -86,13 +86,13 @@ def test_a_dead_worker_is_started_again() -> None:
 
 def test_a_worker_that_dies_quickly_is_waited_for_ever_longer_and_then_given_up_on() -> None:
     workers = Workers(lives=1, status=EXIT_FENCED)
-    with pytest.raises(Stopped, match=r"slot 0: its worker ended 9 times .* exit status 3 \(fenced") as raised:
+    with pytest.raises(Stopped, match=r"slot 0: its worker ended 21 times .* exit status 3 \(fenced") as raised:
         workers.run(1, 1e6)
     assert "all workers are stopped" in str(raised.value)
     times = [at for _, _, at in workers.started]
     gaps = [later - earlier for earlier, later in pairwise(times)]
     assert gaps[-1] > 4 * gaps[0]
-    assert max(gaps) <= 1 + 30 + 0.2
+    assert max(gaps) <= 5.2
 
 
 def test_a_worker_that_ran_longer_than_its_wait_is_started_again_at_once() -> None:
