@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +27,7 @@ _ABOUT: Mapping[Verb, tuple[State, ...]] = {
     "revoke": ("active", "approved"),
     "dispute": ("refused",),
 }
-"""Which grant of a feed an act is about: the newest in one of these states."""
+"""Which grant of a feed an act is about: the newest in one of these states; a revocation is about all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,11 @@ class Grants:
         return self._done(feed, self.log.change(decide, _tried(person, "request", feed.id)))
 
     def act(self, person: Person, verb: Verb, feed: Feed, reason: str = "", version: int | None = None) -> Done:
-        """Approve, refuse, dispute or revoke; what is revoked no longer flows when this returns, see `Mark`."""
+        """Approve, refuse, dispute or revoke; what is revoked no longer flows when this returns, see `Mark`.
+
+        A revocation is of the grant under which the feed flows, and of those that would follow it, as far as the
+        person may revoke these.
+        """
         chosen: list[int] = []
 
         def decide(known: Known, now: int) -> list[Written]:
@@ -104,11 +109,10 @@ class Grants:
                 broken = known.broken.get(f"{GRANTS_TOPIC} {feed.id}", "nobody asked for one")
                 raise ActRefused("no-grant", f"feed {feed.id}", f"there is no grant: {broken}", "one that is there",
                                  f"`gebus grant request {feed.id}` asks for one")  # fmt: skip
-            states = _ABOUT[verb]
-            grant = next((one for one in reversed(held.grants) if one.state(now) in states), held.newest)
-            newer = grant.done(act_of(person, verb, f"grant {grant.id}", now, reason))
-            chosen[:] = [newer.number]
-            return [Written(feed.id, held.with_newer(newer), {"grant": newer.id, "state": newer.state(now)})]
+            changed = _acted(held, person, verb, now, reason)
+            chosen[:] = [changed[0].number]
+            said = {"grant": ", ".join(one.id for one in changed), "state": changed[0].state(now)}
+            return [Written(feed.id, held.with_newer(*changed), said)]
 
         outcome = self.log.change(decide, {**_tried(person, verb, feed.id), "reason": reason})
         done = self._done(feed, outcome, chosen[0])
@@ -133,6 +137,21 @@ def feed_of(catalogue: Catalogue, name: str) -> Feed:
         many = f"{', '.join(feed.id for feed in found)} are meant" if found else "the catalogue has no such feed"
         raise NotFound(f"{name}: {many}; name it as CONSUMER/FEED")
     return found[0]
+
+
+def _acted(held: FeedGrants, person: Person, verb: Verb, now: int, reason: str) -> list[Grant]:
+    """The grants that a person's act changes, the one that it is about first."""
+    about = [one for state in _ABOUT[verb] for one in reversed(held.grants) if one.state(now) == state]
+    first, *others = about if verb == "revoke" and about else [_newest(held, about)]
+    changed = [first.done(act_of(person, verb, f"grant {first.id}", now, reason))]
+    for one in others:
+        with suppress(ActRefused):
+            changed.append(one.done(act_of(person, verb, f"grant {one.id}", now, reason)))
+    return changed
+
+
+def _newest(held: FeedGrants, about: list[Grant]) -> Grant:
+    return max(about, key=lambda one: one.number, default=held.newest)
 
 
 def _tried(person: Person, verb: str, feed: str) -> dict[str, Any]:

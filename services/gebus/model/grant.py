@@ -326,10 +326,10 @@ class FeedGrants(Model):
                 )  # fmt: skip
         return FeedGrants(version=self.version + 1, grants=(*self.grants[1 - _MOST_GRANTS :], grant))
 
-    def with_newer(self, grant: Grant) -> FeedGrants:
-        """With a grant in the place of what it was before."""
-        changed = tuple(grant if one.number == grant.number else one for one in self.grants)
-        return FeedGrants(version=self.version + 1, grants=changed)
+    def with_newer(self, *grants: Grant) -> FeedGrants:
+        """With grants in the place of what they were before."""
+        newer = {grant.number: grant for grant in grants}
+        return FeedGrants(version=self.version + 1, grants=tuple(newer.get(one.number, one) for one in self.grants))
 
     def checked(self, feed_id: str) -> FeedGrants:
         """The grants themselves; ActRefused where one does not follow from its acts, or stands under another feed."""
