@@ -314,22 +314,40 @@ class FeedGrants(Model):
         return 0 if grant is None or grant.lets_flow(feed) else grant.terms.expires
 
     def with_more(self, grant: Grant, now: int) -> FeedGrants:
-        """With a new grant; ActRefused where its period overlaps that of one that is live or asked for."""
+        """With a new grant, in the place of the oldest that holds no more where there are many; ActRefused where its
+        period overlaps that of one that is live or asked for, or where too many are."""
+        self._must_be_free(grant, now)
+        kept = list(self.grants)
+        if len(kept) == _MOST_GRANTS:
+            over = next((one for one in kept if one.state(now) not in _HOLDS), None)
+            if over is None:
+                raise ActRefused("too-many", f"grant {grant.id}", f"{len(kept)} grants are live or asked for",
+                                 f"{_MOST_GRANTS}", "let one end, or be refused or revoked")  # fmt: skip
+            kept.remove(over)
+        return FeedGrants(version=self.version + 1, grants=(*kept, grant))
+
+    def with_newer(self, *grants: Grant) -> FeedGrants:
+        """With grants in the place of what they were before; ActRefused where a dispute takes up a period that another
+        grant has by now."""
+        for grant in grants:
+            if grant.acts[-1].verb == "dispute":
+                self._must_be_free(grant, grant.acts[-1].at)
+        newer = {grant.number: grant for grant in grants}
+        return FeedGrants(version=self.version + 1, grants=tuple(newer.get(one.number, one) for one in self.grants))
+
+    def _must_be_free(self, grant: Grant, now: int) -> None:
+        """ActRefused where another grant keeps a part of the grant's period to itself."""
         mine = grant.terms
         for one in self.grants:
-            theirs = one.terms
-            if one.state(now) in _HOLDS and mine.begins < theirs.expires and theirs.begins < mine.expires:
+            theirs, state = one.terms, one.state(now)
+            if one.number == grant.number or state not in _HOLDS:
+                continue
+            if mine.begins < theirs.expires and theirs.begins < mine.expires:
                 raise ActRefused(
-                    "overlapping", f"grant {grant.id}", f"its period overlaps that of {one.id}, {one.state(now)}",
+                    "overlapping", f"grant {grant.id}", f"its period overlaps that of {one.id}, {state}",
                     f"a beginning at {shown(theirs.expires)} or later",
                     "wait for its end, or let it be refused or revoked",
                 )  # fmt: skip
-        return FeedGrants(version=self.version + 1, grants=(*self.grants[1 - _MOST_GRANTS :], grant))
-
-    def with_newer(self, *grants: Grant) -> FeedGrants:
-        """With grants in the place of what they were before."""
-        newer = {grant.number: grant for grant in grants}
-        return FeedGrants(version=self.version + 1, grants=tuple(newer.get(one.number, one) for one in self.grants))
 
     def checked(self, feed_id: str) -> FeedGrants:
         """The grants themselves; ActRefused where one does not follow from its acts, or stands under another feed."""

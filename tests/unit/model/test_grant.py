@@ -169,10 +169,38 @@ def test_a_grant_written_by_hand_is_found() -> None:
 def test_periods_do_not_overlap_and_may_follow_each_other() -> None:
     held = FeedGrants(version=1, grants=(APPROVED,))
     with pytest.raises(ActRefused) as refused:
-        held.with_more(asked(terms(begins=END - 1, expires=END + DAY)), NOW)
+        held.with_more(numbered(2, asked(terms(begins=END - 1, expires=END + DAY))), NOW)
     assert refused.value.rule == "overlapping"
-    assert held.with_more(asked(terms(begins=END, expires=END + DAY)), NOW).version == 2
-    assert held.with_newer(REVOKED).with_more(asked(terms()), NOW).newest.state(NOW) == "requested"
+    assert held.with_more(numbered(2, asked(terms(begins=END, expires=END + DAY))), NOW).version == 2
+    assert held.with_newer(REVOKED).with_more(numbered(2, asked(terms())), NOW).newest.state(NOW) == "requested"
+
+
+def numbered(number: int, grant: Grant) -> Grant:
+    return grant.model_copy(update={"number": number})
+
+
+def test_a_dispute_does_not_take_up_a_period_that_another_grant_has_by_now() -> None:
+    held = FeedGrants(version=1, grants=(REFUSED,))
+    assert held.with_newer(DISPUTED).newest.state(NOW) == "disputed"
+    both = held.with_more(numbered(2, asked(terms())), NOW)
+    with pytest.raises(ActRefused, match=r"overlaps that of travel/trips#2, requested.*\[overlapping\]"):
+        both.with_newer(DISPUTED)
+    gone = both.with_newer(do(both.newest, "refuse", OWNER))
+    assert gone.with_newer(DISPUTED).grants[0].state(NOW) == "disputed"
+
+
+def test_of_many_grants_the_oldest_that_holds_no_more_gives_way() -> None:
+    def of_day(number: int) -> Grant:
+        begins = NOW + number * DAY
+        return numbered(number, asked(terms(begins=begins, expires=begins + DAY)))
+
+    held = FeedGrants(version=1, grants=(of_day(1),))
+    for number in range(2, 17):
+        held = held.with_more(of_day(number), NOW)
+    with pytest.raises(ActRefused, match=r"16 grants are live or asked for.*\[too-many\]"):
+        held.with_more(of_day(17), NOW)
+    held = held.with_newer(do(held.grants[4], "refuse", OWNER)).with_more(of_day(17), NOW)
+    assert [one.number for one in held.grants] == [1, 2, 3, 4, *range(6, 18)]
 
 
 @given(
