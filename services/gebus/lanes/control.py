@@ -9,19 +9,21 @@ from typing import Any, Protocol
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, TopicPartition
 from gebus_kernel import Kernel
 
-from gebus.lanes.errors import told
+from gebus.lanes.errors import SessionEnded, in_our_words, told
 from gebus.lanes.leaves import Leaves
 from gebus.lanes.log import MISSING
 from gebus.lanes.places import Place
 from gebus.lanes.ports import Clock, Message
 from gebus.model.control import FOLLOWED, Known
-from gebus.model.errors import NotFound, Unavailable
+from gebus.model.errors import GebusError, NotFound, Unavailable
 from gebus.model.feed import Feed
 
 _log = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.2
 _BATCH = 500
 _START_SECONDS = 30.0
+_PASSES = frozenset({KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE, KafkaError._TIMED_OUT})
+"""What librdkafka says while no broker answers, and goes on by itself."""
 
 
 class Reader(Protocol):
@@ -60,17 +62,25 @@ class Follower:
             for message in messages:
                 if message.error() is None:
                     self._take(message)
-                elif self._is_end(message):
+                elif self._is_end(message.error(), message):
                     left.discard(Place(message.topic(), message.partition()))
 
     def look(self) -> bool:
-        """Take in what has come; whether anything has."""
+        """Take in what has come; whether anything has. SessionEnded or Denied where what is known may no longer be
+        what the topics say."""
         with told("reading the control topics"):
             messages = self._consumer.consume(_BATCH, 0.0)
-        fresh = [message for message in messages if message.error() is None]
-        for message in fresh:
-            self._take(message)
-        return bool(fresh)
+        fresh = False
+        for message in messages:
+            if message.error() is None:
+                self._take(message)
+                fresh = True
+                continue
+            try:
+                self._is_end(message.error(), message)
+            except NotFound as error:  # gone since it was read: that is the next session's trouble, if it still is
+                raise SessionEnded(f"what was granted is not known any more: {error}") from error
+        return fresh
 
     def confirm(self) -> None:
         """Tell the group how far this follower's process has taken the topics in, without waiting for an answer."""
@@ -86,11 +96,17 @@ class Follower:
         self.known.take(message.topic(), message.key(), message.value(), message.timestamp()[1])
         self.read[Place(message.topic(), message.partition())] = message.offset() + 1
 
-    def _is_end(self, message: Message) -> bool:
-        error: KafkaError = message.error()
+    def _is_end(self, error: KafkaError, message: Message) -> bool:
+        """Whether a partition's end came in a message's place. What passes is waited for, all else raised: a topic
+        that was made anew or cut says so here alone."""
+        if error.code() == KafkaError._PARTITION_EOF:
+            return True
+        topic = message.topic() or "the control topics"
         if error.code() in MISSING:
-            raise NotFound(f"Kafka has no topic {message.topic()}; run `gebus apply`")
-        return bool(error.code() == KafkaError._PARTITION_EOF)
+            raise NotFound(f"Kafka has no topic {topic}; run `gebus apply`")
+        if error.code() not in _PASSES and not error.retriable():
+            raise in_our_words(error, f"reading {topic}")
+        return False
 
 
 class Control(Protocol):
@@ -106,7 +122,8 @@ class LaneControl:
     Promised: a feed without a live grant, or that asks for more than its grant, delivers nothing; a kernel that was
     told knows all that was committed to the control topics before `changed` last said so; what time alone changes is
     said by `changed` as well. A clock that goes back opens nothing again: it is never earlier than the newest record
-    here. Not promised: that a change is known while no broker answers.
+    here. `changed` raises where Kafka says that a topic is gone or was cut, and all is read from the beginning then.
+    Not promised: that a change is known while no broker answers.
     """
 
     def __init__(self, open_reader: Callable[[], Reader], feeds: Mapping[str, Feed], clock: Clock) -> None:
@@ -122,7 +139,12 @@ class LaneControl:
         if self._follower is None or now < self._look_at:
             return False
         self._look_at = now + _LOOK_SECONDS
-        return self._follower.look() or (self._change_at is not None and self._now() >= self._change_at)
+        try:
+            fresh = self._follower.look()
+        except GebusError:
+            self.close()  # the next session reads from the beginning: what it knew may be no more
+            raise
+        return fresh or (self._change_at is not None and self._now() >= self._change_at)
 
     def tell(self, kernel: Kernel, leaves: Leaves) -> None:
         """Let the kernel know; between two transactions alone."""
@@ -156,7 +178,11 @@ class LaneControl:
     def _begun(self) -> Follower:
         if self._follower is None:
             follower = Follower(self._open(), self._clock)
-            follower.begin()
+            try:
+                follower.begin()
+            except GebusError:
+                follower.close()
+                raise
             self._follower = follower
         return self._follower
 

@@ -15,8 +15,9 @@ from tests.unit.model.test_grant import APPROVED, END, NOW, REVOKED, terms
 from tests.unit.model.test_mode import CLOSED, HOLDS
 
 from gebus.lanes.control import LaneControl
+from gebus.lanes.errors import SessionEnded
 from gebus.model.control import FOLLOWED, GRANTS_TOPIC, MODES_TOPIC
-from gebus.model.errors import NotFound, Unavailable
+from gebus.model.errors import Denied, GebusError, NotFound, Unavailable
 from gebus.model.grant import FeedGrants, Grant
 
 
@@ -199,8 +200,36 @@ def test_modes_come_and_go() -> None:
 def test_a_topic_that_is_missing_or_silent_is_said_so() -> None:
     with pytest.raises(NotFound, match="run `gebus apply`"):
         Desk([Message(GRANTS_TOPIC, problem=KafkaError.UNKNOWN_TOPIC_OR_PART)]).tell()
+    desk = Desk()
     with pytest.raises(Unavailable, match="nothing came of gebus"):
-        Desk().tell()
+        desk.tell()
+    assert desk.reader.closed
+
+
+@pytest.mark.parametrize(
+    ("code", "raised"),
+    [
+        (KafkaError._AUTO_OFFSET_RESET, SessionEnded),
+        (KafkaError.UNKNOWN_TOPIC_OR_PART, SessionEnded),
+        (KafkaError.TOPIC_AUTHORIZATION_FAILED, Denied),
+    ],
+)
+def test_of_a_topic_that_was_cut_or_made_anew_nothing_is_kept(code: int, raised: type[GebusError]) -> None:
+    desk = Desk([word(APPROVED), *ENDS], [Message(GRANTS_TOPIC, problem=code)], ENDS)
+    assert desk.tell().grants == {"travel/trips": END}
+    with pytest.raises(raised) as error:
+        desk.changed_within(0.3)
+    assert error.value.retriable == (raised is SessionEnded)
+    assert desk.reader.closed
+    assert not desk.changed_within(0.3), "nobody is asked before it was read anew"
+    assert desk.tell().grants == {}
+
+
+def test_what_passes_by_itself_ends_no_session() -> None:
+    desk = Desk([word(APPROVED), *ENDS], [Message("", problem=KafkaError._ALL_BROKERS_DOWN), *ENDS])
+    desk.tell()
+    assert not desk.changed_within(0.3)
+    assert not desk.reader.closed
 
 
 def test_what_time_and_words_change_is_told_between_two_transactions(bench: Bench) -> None:
