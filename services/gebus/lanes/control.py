@@ -20,6 +20,8 @@ from gebus.model.feed import Feed
 
 _log = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.2
+_REPEAT_SECONDS, _REPEATED_SECONDS = 1.0, 10.0
+"""Longer than a revocation waits for a worker's word."""
 _BATCH = 500
 _START_SECONDS = 30.0
 _PASSES = frozenset({KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE, KafkaError._TIMED_OUT})
@@ -113,7 +115,8 @@ class Control(Protocol):
     """What a session asks of the control topics."""
 
     def changed(self) -> bool: ...
-    def tell(self, kernel: Kernel, leaves: Leaves) -> None: ...
+    def tell(self, kernel: Kernel, leaves: Leaves, *, confirm: bool) -> None: ...
+    def confirm(self) -> None: ...
 
 
 class LaneControl:
@@ -129,7 +132,7 @@ class LaneControl:
     def __init__(self, open_reader: Callable[[], Reader], feeds: Mapping[str, Feed], clock: Clock) -> None:
         self._open, self._feeds, self._clock = open_reader, feeds, clock
         self._follower: Follower | None = None
-        self._look_at = 0.0
+        self._look_at = self._repeat_at = self._repeat_until = 0.0
         self._change_at: int | None = None
         self._said: Mapping[str, str] = {}
 
@@ -144,10 +147,13 @@ class LaneControl:
         except GebusError:
             self.close()  # the next session reads from the beginning: what it knew may be no more
             raise
+        if not fresh and self._repeat_at <= now < self._repeat_until:
+            self._follower.confirm()
+            self._repeat_at = now + _REPEAT_SECONDS
         return fresh or (self._change_at is not None and self._now() >= self._change_at)
 
-    def tell(self, kernel: Kernel, leaves: Leaves) -> None:
-        """Let the kernel know; between two transactions alone."""
+    def tell(self, kernel: Kernel, leaves: Leaves, *, confirm: bool) -> None:
+        """Let the kernel know; between two transactions alone. `confirm` as who holds the slot."""
         follower = self._begun()
         now, known = self._now(), follower.known
         until: dict[str, int] = {}
@@ -166,8 +172,18 @@ class LaneControl:
         kernel.set_modes([(mode.mode, mode.prefix, mode.since or 0, mode.until) for mode in holding])
         leaves.modes([mode.mode for mode in holding])
         self._change_at = known.next_change(now)
-        follower.confirm()
+        self._repeat_until = 0.0
+        if confirm:
+            self.confirm()
         self._say(until, known, [mode.mode for mode in holding])
+
+    def confirm(self) -> None:
+        """Say for the slot that its worker acts by what the kernel was told, now and again for a while: an answer may
+        be lost. Only for who has ended what an earlier process of the slot left open, and may still commit."""
+        self._begun().confirm()
+        now = self._clock.monotonic()
+        self._repeat_at, self._repeat_until = now + _REPEAT_SECONDS, now + _REPEATED_SECONDS
+        self._look_at = now  # what has come since the topics were read counts before the first record
 
     def close(self) -> None:
         """Close the client; safe to call twice."""

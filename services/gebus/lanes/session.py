@@ -104,7 +104,7 @@ class Session:
     def run(self, stopping: Stopping) -> None:
         """Work until `stopping`; then finish what is open. Raises what ended it otherwise."""
         try:
-            self._control.tell(self._kernel, self._leaves)
+            self._control.tell(self._kernel, self._leaves, confirm=False)
             with told("joining the group"):
                 self._consumer.subscribe(
                     self._lanes.topics, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
@@ -124,6 +124,9 @@ class Session:
             self._consumer.close()
 
     def _turn(self) -> None:
+        if self._control.changed():
+            self._commit()  # what was delivered so far stands under what was known; the next batch under the new
+            self._control.tell(self._kernel, self._leaves, confirm=self.held_slot)
         messages = self._poll()
         if messages:
             self._crash.reach("after_poll")
@@ -133,9 +136,6 @@ class Session:
             self._take(batch)
         if self._transaction is not None and self._transaction.open and self._transaction.due_in <= 0:
             self._commit()
-        if self._control.changed():
-            self._commit()  # what was delivered so far stands under what was known; the next batch under the new
-            self._control.tell(self._kernel, self._leaves)
         if self._slices.waiting:
             self._restore()
         if self._held.waiting:
@@ -291,6 +291,7 @@ class Session:
             crash=self._crash, snapshots=self._snapshots, leaves=self._leaves,
         )  # fmt: skip
         self._membership.write(self._consumer.memberid() or "")
+        self._control.confirm()
         return True
 
     def _advance(self) -> None:
@@ -328,10 +329,8 @@ class Session:
         )
 
     def _without_errors(self, messages: Sequence[Message]) -> list[Message]:
-        for message in messages:
-            error = message.error()
-            if error is not None:
-                self._told(error, message)
+        for message in filter(_error, messages):
+            self._told(_error(message), message)
         return [message for message in messages if message.error() is None]
 
     def _told(self, error: KafkaError, message: Message) -> None:

@@ -99,13 +99,20 @@ class FakeControl:
     told: list[FakeKernel] = field(default_factory=list)
     open_when_told: list[int] = field(default_factory=list)
     """How many records were delivered and not committed, each time."""
+    log: list[str] = field(default_factory=list)
+    """What was asked of it, beside what a test writes into it."""
+
+    def confirm(self) -> None:
+        self.log.append("confirmed")
 
     def changed(self) -> bool:
+        self.log.append("looked")
         self.changes -= 1
         return self.changes >= 0
 
-    def tell(self, kernel: Any, leaves: object) -> None:  # noqa: ARG002 - the signature of Control.tell
+    def tell(self, kernel: Any, leaves: object, *, confirm: bool) -> None:  # noqa: ARG002 - the signature of Control.tell
         self.told.append(kernel)
+        self.log.append("told and confirmed" if confirm else "told")
         self.open_when_told.append(sum(map(len, kernel.fresh.values())))
 
 

@@ -125,8 +125,8 @@ class Desk:
         asked: Any = SimpleNamespace(**{**vars(FEED), **feed})
         self.control = LaneControl(lambda: self.reader, {"travel/trips": asked}, self.clock)
 
-    def tell(self) -> Kernel:
-        self.control.tell(self.kernel, self.leaves)  # type: ignore[arg-type]
+    def tell(self, *, confirm: bool = True) -> Kernel:
+        self.control.tell(self.kernel, self.leaves, confirm=confirm)  # type: ignore[arg-type]
         return self.kernel
 
     def changed_within(self, seconds: float) -> bool:
@@ -206,6 +206,32 @@ def test_a_topic_that_is_missing_or_silent_is_said_so() -> None:
     assert desk.reader.closed
 
 
+def test_who_does_not_hold_the_slot_confirms_nothing_for_it() -> None:
+    desk = Desk([word(APPROVED, number=6), *ENDS], [], [], [], [word(REVOKED, 7)])
+    desk.tell(confirm=False)
+    assert not desk.changed_within(1.5)
+    assert desk.reader.committed == []
+    desk.control.confirm()
+    assert not desk.control.changed(), "it looks at once"
+    assert len(desk.reader.batches) == 2
+    assert desk.reader.committed == [{GRANTS_TOPIC: 7}]
+    assert not desk.changed_within(1.1)
+    assert desk.reader.committed == [{GRANTS_TOPIC: 7}] * 2, "an answer may be lost"
+    assert desk.changed_within(1.1), "what the kernel does not know is not confirmed"
+    assert len(desk.reader.committed) == 2
+    desk.tell(confirm=False)
+    assert not desk.changed_within(1.1)
+    assert len(desk.reader.committed) == 2, "the next session does not hold the slot yet"
+
+
+def test_a_word_is_repeated_for_a_while_alone() -> None:
+    desk = Desk([word(APPROVED, number=6), *ENDS])
+    desk.tell()
+    for _ in range(30):
+        assert not desk.changed_within(1.01)
+    assert 5 < len(desk.reader.committed) < 12
+
+
 @pytest.mark.parametrize(
     ("code", "raised"),
     [
@@ -245,3 +271,16 @@ def test_nothing_begins_before_the_kernel_knows(bench: Bench) -> None:
     assert terms().expires == END
     bench.run(turns=1)
     assert bench.control.told == [bench.kernels.made[-1]]
+
+
+def test_a_session_confirms_once_it_holds_the_slot_and_looks_before_each_batch(bench: Bench) -> None:
+    bench.publish("one", "two")
+    log = bench.control.log
+    bench.kafka.before = log.append
+    bench.control.changes = 100
+    bench.run()
+    first = log.index("confirmed")
+    assert "told and confirmed" not in log[:first]
+    assert log[0] == "told"
+    assert "init" in log[:first], "the slot's predecessor is fenced before"
+    assert log[log.index("begin") - 1] == "told and confirmed", "what came meanwhile is known before the first batch"
