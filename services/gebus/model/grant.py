@@ -11,7 +11,7 @@ The state is never stored: it follows from the acts, and each act is checked aga
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -116,7 +116,9 @@ class Grant(Model):
         """Whose word is awaited now; none once it is decided."""
         last = self._last("refuse", "revoke", "dispute")
         if last is not None:
-            return self._authorities() if last.verb == "dispute" and not self._approved() else ()
+            if last.verb != "dispute":
+                return ()
+            return self._judges(one for one in self.terms.deciders if not self._has_approved(one))
         for level in (1, 2):
             left = tuple(one for one in self._at(level) if not self._has_approved(one))
             if left:
@@ -217,18 +219,21 @@ class Grant(Model):
             self._refuse("no-authority", "the contracts name no authority that could decide", "one that they name", "")
 
     def _approved(self) -> bool:
-        """Whether all deciders have, or the authority has after a dispute, or it was recorded so."""
+        """Whether all deciders have, or for each that has not its authority after a dispute, or it was recorded so."""
         if self.acts[0].verb == "record":
             return True
-        dispute = self._last("dispute")
-        if dispute is not None:
-            after = self.acts[self.acts.index(dispute) :]
-            return any(act.verb == "approve" for act in after)
         return bool(self.terms.deciders) and all(self._has_approved(one) for one in self.terms.deciders)
 
     def _has_approved(self, decider: Decider) -> bool:
         """Its own word, or the authority's in its stead; an authority's word counts at both levels."""
-        return any(self._stands_for(decider, party_of(act.by)) for act in self.acts if act.verb == "approve")
+        disputed = False
+        for act in self.acts:
+            party, disputed = party_of(act.by), disputed or act.verb == "dispute"
+            if act.verb == "approve" and (
+                self._stands_for(decider, party) or (disputed and party == decider.authority)
+            ):
+                return True
+        return False
 
     def _stands_for(self, decider: Decider, party: str) -> bool:
         escalated = any(act.verb == "escalate" and act.reason == decider.party for act in self.acts)
@@ -245,12 +250,16 @@ class Grant(Model):
         return tuple(sorted(parties | ({self.recorded_from} if self.recorded_from else set())))
 
     def _authorities(self) -> tuple[Decider, ...]:
-        """Who decides on a dispute."""
+        """Who could decide on a dispute in the stead of those who were asked first."""
+        return self._judges(one for one in self.terms.deciders if one.authority or one.level == 2)
+
+    @staticmethod
+    def _judges(deciders: Iterable[Decider]) -> tuple[Decider, ...]:
+        """The authority of each, itself where it has none."""
         found: dict[str, Decider] = {}
-        for one in self.terms.deciders:
-            party = one.authority or (one.party if one.level == 2 else None)
-            if party is not None:
-                found[party] = Decider(party=party, level=2, working_days=one.working_days, authority=None)
+        for one in deciders:
+            party = one.authority or one.party
+            found[party] = Decider(party=party, level=2, working_days=one.working_days, authority=None)
         return tuple(found[party] for party in sorted(found))
 
     def _at(self, level: int) -> tuple[Decider, ...]:

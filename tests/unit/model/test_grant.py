@@ -110,6 +110,27 @@ def test_the_states_follow_from_the_acts_and_the_time() -> None:
     assert REQUESTED.state(END) == "expired"
 
 
+def test_after_a_dispute_each_decider_or_its_own_authority_must_approve() -> None:
+    both = terms().model_copy(
+        update={
+            "deciders": (
+                Decider(party=OWNER, level=1, working_days=5, authority=AUTHORITY),
+                Decider(party="police", level=1, working_days=5, authority="court"),
+                Decider(party=STRANGER, level=1, working_days=5, authority=None),
+            )
+        }
+    )
+    grant = do(do(do(asked(both), "approve", "police"), "refuse", OWNER), "dispute", CONSUMER)
+    assert [one.party for one in grant.pending()] == [AUTHORITY, STRANGER]
+    with pytest.raises(ActRefused):
+        do(grant, "approve", "court")
+    grant = do(grant, "approve", AUTHORITY)
+    assert grant.state(NOW) == "disputed", "who never answered has not approved"
+    assert [one.party for one in grant.pending()] == [STRANGER]
+    assert do(grant, "refuse", STRANGER).state(NOW) == "refused"
+    assert do(grant, "approve", STRANGER).checked().state(NOW) == "active"
+
+
 def test_two_levels_take_two_words_in_their_order() -> None:
     grant = asked(terms(2))
     with pytest.raises(ActRefused, match="a person of health"):
