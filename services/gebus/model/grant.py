@@ -54,7 +54,12 @@ class Act(Model):
 
 
 class Terms(Model):
-    """What is asked for: exactly this may flow, and nothing that the feed's file says later."""
+    """What is asked for.
+
+    Promised: a file that asks for a field, a topic contract, a higher tier or another purpose later delivers nothing.
+    Not promised: the same of conditions, joins, corrections and mode, of which nothing is kept here: within the fields
+    that were granted a file may let other records pass later. Who approves changes of the catalogue answers for that.
+    """
 
     consumer: PartyId
     feed: Name
