@@ -141,7 +141,7 @@ def one_slot_twice(stage: Stage, length: Length) -> None:
     with stage.worker(0) as first:
         first.wait_live(stage.slices)
         with stage.loaded(), stage.worker(0) as second:
-            second.wait_for("instance ID is still used")
+            second.wait_for("the group keeps this slot for another process")
             stage.wait_served(now_ms())
             assert second.gained == 0, second.said
             assert "session ended" not in first.said, first.said

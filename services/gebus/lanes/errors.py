@@ -72,8 +72,8 @@ def in_our_words(error: KafkaError, doing: str) -> GebusError:
         return Denied(f"Kafka refused the worker while {doing} ({said}); `gebus apply` grants what the catalogue says")
     if _UNRELEASED in error.str():
         return SessionEnded(
-            "the group keeps this slot for the process that had it, and that ended without a word; its session is over "
-            "within a minute, and it is tried until then"
+            "the group keeps this slot for another process: one that runs, so see that each slot is run once, or one "
+            "that ended without a word, whose session is over within a minute; it is tried until then"
         )
     return SessionEnded(
         f"the outcome is uncertain while {doing} ({said}); the next session begins from what is committed"

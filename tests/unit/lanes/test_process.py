@@ -42,7 +42,7 @@ def test_what_is_fatal_for_a_client_is_said_by_the_session_alone() -> None:
     ended = in_our_words(KafkaError(KafkaError._FATAL, f"Fatal error: {taken}: heartbeat"), "consuming the sources")
     assert isinstance(ended, SessionEnded)
     assert ended.retriable
-    assert str(ended).startswith("the group keeps this slot for the process that had it")
+    assert str(ended).startswith("the group keeps this slot for another process")
 
 
 @pytest.mark.parametrize(
