@@ -48,7 +48,8 @@ def _run(fault: FaultStack, name: str, seed: int, *, events: int, length: Length
                 CELLS[name](stage, length)
                 verdict = stage.verdict(out / "histories" / f"{name}-{seed}.jsonl.gz")
         except Exception as error:
-            return run | {"failed": f"{type(error).__name__}: {error}", "seconds": round(time.monotonic() - started)}
+            said = "\n".join((f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())))
+            return run | {"failed": said, "seconds": round(time.monotonic() - started)}
     return run | {
         "clean": not verdict.anomalies,
         "anomalies": verdict.counts,

@@ -101,9 +101,9 @@ def test_a_worker_whose_state_is_over_the_budget_at_its_start_is_refused(
     def restore_some(self: Slices, seconds: float) -> list[Share]:
         return restore(self, seconds) if looks else []
 
-    def look(self: Budget, sizes: Sizes, *, restoring: bool) -> None:
+    def look(self: Budget, sizes: Sizes, *, restoring: bool, spill: str = "") -> None:
         looks.append(restoring)
-        looked(self, sizes, restoring=restoring)
+        looked(self, sizes, restoring=restoring, spill=spill)
 
     monkeypatch.setattr(Slices, "restore_some", restore_some)
     monkeypatch.setattr(Budget, "look", look)

@@ -127,6 +127,7 @@ def test_steps_that_were_not_applied_wait_for_it(
 ) -> None:
     plan = bench.lanes.plans[0]
     feed = planner.lanes(journeys.world(journeys.reconciled(journeys.reconcile(), journeys.OUT)))[0].feeds[0]
+    feed = replace(feed, name=plan.feeds[0].name)  # the one that the kernel delivers to
     bench.lanes = Lanes([replace(plan, feeds=(feed,))])
     old = Form("other-name", "reconcile", LANE, f"{feed.name}.other-name", 1000, {})
     bench.clients.noted = Notes({feed.name: Noted((old,))})

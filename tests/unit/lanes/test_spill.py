@@ -140,7 +140,8 @@ class Failing(Spilling):
 
 def on_a_disk(bench: Bench, kernel: type[Spilling], keys: int) -> None:
     bench.settings = LaneSettings(session_attempts=5, state_bytes=keys * KEY_BYTES * 8 // 7, spill_bytes=1)
-    bench.kernels.new = lambda: bench.kernels.made.append(kernel()) or bench.kernels.made[-1]  # type: ignore[method-assign]
+    made = bench.kernels.made
+    bench.kernels.new = lambda **_: made.append(kernel()) or made[-1]  # type: ignore[method-assign]
 
 
 def test_at_the_end_of_memory_and_disk_input_waits_in_the_log(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
