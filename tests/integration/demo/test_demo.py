@@ -50,10 +50,14 @@ def test_every_check_holds_and_what_was_invented_is_said(result: dict[str, Any])
     assert result["home"] is None
 
 
+EMERGENCY = {"supply.order", "supply.stock"}
+"""For feeds that flow in an emergency alone: the demo declares none, and publishes none of it."""
+
+
 def test_what_went_in_is_what_the_lanes_took(result: dict[str, Any]) -> None:
     assert len({topic["topic"].rpartition(".")[2] for topic in result["topics"]}) >= 5
     for topic in result["topics"]:
-        assert topic["sent"] >= 190
+        assert topic["sent"] >= (0 if topic["topic"].rpartition(".")[0] in EMERGENCY else 190)
         assert topic["lane"]["taken"] == topic["sent"] + topic["planted"]
         assert topic["lane"]["dead"] == topic["planted"] == sum(topic["reasons"].values())
     assert {reason for topic in result["topics"] for reason in topic["reasons"]} == PLANTED
@@ -69,7 +73,10 @@ def test_every_feed_adds_up_by_hand_and_by_the_lane(result: dict[str, Any]) -> N
         lane = feed["lane"]
         parts = ("delivered", "filtered", "duplicate", "withheld", "dead", "waiting")
         assert lane["taken"] + lane["more"] == sum(lane[part] for part in parts)
-        assert feed["received"] == lane["delivered"] > 0
+        assert feed["received"] == lane["delivered"]
+        if feed["feed"] in ("hubei-command/all-orders", "hubei-command/all-stock"):
+            continue
+        assert lane["delivered"] > 0
         assert lane["duplicate"] > 0
         if feed["in_the_end"] is None:
             assert lane["taken"] in taken.values()
