@@ -84,6 +84,7 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Server:
     monkeypatch.setattr(catalogue, "Admin", lambda _: server)
     monkeypatch.setattr(catalogue, "Registry", lambda _: server)
     monkeypatch.setattr(catalogue.Connection, "load", lambda _: None)
+    monkeypatch.setattr(catalogue.Notebook, "write", lambda *_: server.done.append("note steps"))
     monkeypatch.setattr(catalogue.PaperGrants, "record", lambda _: server.done.append("record grants"))
     monkeypatch.setenv("GEBUS_HOME", str(tmp_path / "home"))
     return server

@@ -50,12 +50,17 @@ def join(**changes: Any) -> Join:
     return Join.model_validate(values | changes)
 
 
+def from_nought(_entity: str, _at_ms: int) -> int:
+    """The consumer has nothing yet of any entity."""
+    return 0
+
+
 def pairs(*, follow: bool = False, **changes: Any) -> EachPair:
     return EachPair(join(**changes), WITHIN, follow=follow)
 
 
 def table(*, follow: bool = False, matches: str = "latest", **changes: Any) -> TableJoin:
-    return TableJoin(join(matches=matches, **changes), WITHIN, None, follow=follow)
+    return TableJoin(join(matches=matches, **changes), WITHIN, None, from_nought, follow=follow)
 
 
 def told(answer: Answer) -> str | list[str]:
@@ -239,7 +244,7 @@ def reconciled(offers: Sequence[tuple[str, int, dict[str, Any]]], **changes: Any
         "gives": "winner",
         "most": 16,
     }
-    memory = Reconciled(Reconcile.model_validate(values | changes), WITHIN, ["x"])
+    memory = Reconciled(Reconcile.model_validate(values | changes), WITHIN, ["x"], from_nought)
     return [
         told(memory.offer(arrival("count", record(f"{party}{index}", party, source=party, **({"x": 1} | more)), at)))
         for index, (party, at, more) in enumerate(offers)
