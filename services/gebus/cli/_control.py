@@ -44,9 +44,9 @@ class Desk:
 def desk(root: Path) -> Iterator[Desk]:
     """The control topics of the running bus, and the catalogue that its grants are about."""
     require_extra()
-    from gebus.control.grants import Grants  # noqa: PLC0415 - needs the extra
-    from gebus.control.persons import Persons  # noqa: PLC0415 - needs the extra
-    from gebus.lanes.ports import SystemClock  # noqa: PLC0415 - needs the extra
+    from gebus.control.grants import Grants
+    from gebus.control.persons import Persons
+    from gebus.lanes.ports import SystemClock
 
     catalogue, clock, connection = load(root), SystemClock(), Connection.load(ADMIN)
     with Admin(connection) as admin:

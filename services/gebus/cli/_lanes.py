@@ -27,7 +27,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for machines.")]
 @contextmanager
 def reader(name: str) -> Iterator[Consumer]:
     """A reader of the log as the administrator; Denied or Unavailable at once, as from every other command."""
-    from gebus.kafka.lane_clients import open_reader, require_answer  # noqa: PLC0415 - needs the extra
+    from gebus.kafka.lane_clients import open_reader, require_answer
 
     connection = Connection.load(ADMIN)
     require_answer(connection)

@@ -36,15 +36,15 @@ class PaperGrants:
 
     @cached_property
     def _known(self) -> tuple[Known, int]:
-        from gebus.control.log import ControlLog  # noqa: PLC0415 - needs the extra
-        from gebus.lanes.ports import SystemClock  # noqa: PLC0415 - needs the extra
+        from gebus.control.log import ControlLog
+        from gebus.lanes.ports import SystemClock
 
         known = ControlLog(self._connection, SystemClock()).read() if self._there else Known()
         return known, max(SystemClock().now_ms(), known.newest_ms)
 
     @cached_property
     def _words(self) -> list[Written]:
-        from gebus.control.paper import recordings  # noqa: PLC0415 - needs the extra
+        from gebus.control.paper import recordings
 
         return list(recordings(self._catalogue, *self._known))
 
@@ -69,9 +69,9 @@ class PaperGrants:
         """Write them into the control topics, which are there by now."""
         if not self._words:
             return
-        from gebus.control.log import ControlLog  # noqa: PLC0415 - needs the extra
-        from gebus.control.paper import recordings  # noqa: PLC0415 - needs the extra
-        from gebus.lanes.ports import SystemClock  # noqa: PLC0415 - needs the extra
+        from gebus.control.log import ControlLog
+        from gebus.control.paper import recordings
+        from gebus.lanes.ports import SystemClock
 
         def decide(known: Known, now: int) -> Iterable[Written]:
             return recordings(self._catalogue, known, now)

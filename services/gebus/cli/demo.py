@@ -47,11 +47,11 @@ def demo(
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
         raise StackError(f"the demo needs {', '.join(missing)}; install gebus[lanes,stack] and gebus-connectors")
-    from gebus.cli._demo.report import as_json as to_json  # noqa: PLC0415 - needs the extras
-    from gebus.cli._demo.report import console_for, show  # noqa: PLC0415 - needs the extras
-    from gebus.cli._demo.run import Options, run  # noqa: PLC0415 - needs the extras
-    from gebus.cli.stack import Shown  # noqa: PLC0415 - needs the extras
-    from gebus.stack.layout import Ports  # noqa: PLC0415 - needs the extras
+    from gebus.cli._demo.report import as_json as to_json
+    from gebus.cli._demo.report import console_for, show
+    from gebus.cli._demo.run import Options, run
+    from gebus.cli.stack import Shown
+    from gebus.stack.layout import Ports
 
     signal.signal(signal.SIGTERM, _leave)
     console = Console(stderr=True, highlight=False)

@@ -81,7 +81,7 @@ def publish(
     Exit status: 0 all sent, 3 some refused, 1 a failure; then publish the file again, repeats are removed by the bus.
     """
     _require_connectors()
-    from gebus_connectors.sdk import Publisher  # noqa: PLC0415 - it may not be installed
+    from gebus_connectors.sdk import Publisher
 
     with _opened(file) as stream:
         form = form or _format_of(file)
@@ -121,7 +121,7 @@ def consume(
     for the party's own programs: no position is stored.
     """
     _require_connectors()
-    from gebus_connectors.sdk import Subscriber  # noqa: PLC0415 - it may not be installed
+    from gebus_connectors.sdk import Subscriber
 
     begin: Start = instant(start, datetime.now(UTC)) if start else "beginning"
     with Subscriber(Connection.load(party), [feed], start=begin) as subscriber:

@@ -56,7 +56,7 @@ def request_command(
     Says who decides, and until when. Nothing flows before all of them have approved.
     """
     with desk(root) as at:
-        from gebus.control.grants import Asked, feed_of  # noqa: PLC0415 - needs the extra
+        from gebus.control.grants import Asked, feed_of
 
         now = at.clock.now_ms()
         asked = Asked(basis, when_ms(begins, now) if begins else now, when_ms(until, now))
@@ -120,7 +120,7 @@ def list_command(*, root: CatalogueOption = Path("schemas"), as_json: AsJson = F
 def show_command(feed: FeedArgument, *, root: CatalogueOption = Path("schemas"), as_json: AsJson = False) -> None:
     """Show a feed's grants: what was asked, who decides until when, and every act."""
     with desk(root) as at:
-        from gebus.control.grants import feed_of  # noqa: PLC0415 - needs the extra
+        from gebus.control.grants import feed_of
 
         name = feed_of(at.catalogue, feed).id
         known, now = at.grants.log.read(), at.clock.now_ms()
@@ -143,7 +143,7 @@ def alerts_command(*, root: CatalogueOption = Path("schemas"), as_json: AsJson =
     Exit status 1 if there is anything to show.
     """
     with desk(root) as at:
-        from gebus.control.alerts import alerts  # noqa: PLC0415 - needs the extra
+        from gebus.control.alerts import alerts
 
         found = list(alerts(at.grants.log, at.admin, at.catalogue, at.clock.now_ms()))
     if as_json:
@@ -167,7 +167,7 @@ def run_control_command(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     with desk(root) as at:
-        from gebus.control.keeper import keep  # noqa: PLC0415 - needs the extra
+        from gebus.control.keeper import keep
 
         while not stop.is_set():
             try:
@@ -182,7 +182,7 @@ def run_control_command(
 
 def _act(verb: Verb, feed: str, person: str, reason: str, version: int | None, root: Path) -> Done:  # noqa: PLR0917 - a command's own arguments
     with desk(root) as at:
-        from gebus.control.grants import feed_of  # noqa: PLC0415 - needs the extra
+        from gebus.control.grants import feed_of
 
         done = at.grants.act(at.persons.get(person), verb, feed_of(at.catalogue, feed), reason, version)
     _tell(done)

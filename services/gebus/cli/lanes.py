@@ -102,11 +102,11 @@ def run_lanes_command(
     and again, or is refused, ends the command with exit status 1. Messages go to standard error.
     """
     require_extra()
-    from gebus.kafka.lane_clients import require_answer  # noqa: PLC0415 - needs the extra
-    from gebus.lanes.memory import memory  # noqa: PLC0415 - needs the extra
-    from gebus.lanes.messages import log_to_stderr  # noqa: PLC0415 - needs the extra
-    from gebus.lanes.ports import SystemClock  # noqa: PLC0415 - needs the extra
-    from gebus.lanes.supervisor import Supervisor, SupervisorSettings, spawn_worker, worker_command  # noqa: PLC0415
+    from gebus.kafka.lane_clients import require_answer
+    from gebus.lanes.memory import memory
+    from gebus.lanes.messages import log_to_stderr
+    from gebus.lanes.ports import SystemClock
+    from gebus.lanes.supervisor import Supervisor, SupervisorSettings, spawn_worker, worker_command
 
     log_to_stderr()
     # What every worker would find wrong is said once, here.
@@ -147,8 +147,8 @@ def accounts_command(*, root: CatalogueOption = Path("schemas"), as_json: AsJson
     and says so. Exit status 1 if a line does not add up.
     """
     require_extra()
-    from gebus.lanes.accounts import read_accounts  # noqa: PLC0415 - needs the extra
-    from gebus.lanes.notes import read_notes  # noqa: PLC0415 - needs the extra
+    from gebus.lanes.accounts import read_accounts
+    from gebus.lanes.notes import read_notes
 
     plans = plan.lanes(load(root), on=today())
     with reader("accounts") as consumer:
@@ -174,7 +174,7 @@ def dead_letters_command(
 ) -> None:
     """Show the newest dead letters of a topic contract: why each died, where it came from, and what it held."""
     require_extra()
-    from gebus.lanes.dead_letters import newest_dead_letters  # noqa: PLC0415 - needs the extra
+    from gebus.lanes.dead_letters import newest_dead_letters
 
     topics = load(root).topics
     if contract not in topics:

@@ -66,7 +66,7 @@ def run_ledger_command(
     error.
     """
     _require_extra()
-    from gebus.ledger.process import LedgerOptions, run_ledger  # noqa: PLC0415 - needs the extra
+    from gebus.ledger.process import LedgerOptions, run_ledger
 
     _log_to_stderr()
     run_ledger(LedgerOptions(port=port, metrics_port=metrics_port, witnesses=tuple(witness)))
@@ -88,7 +88,7 @@ def run_witness_command(
     It needs no Kafka. Run it where the ledger's operator has no access, or it proves nothing against that operator.
     """
     _require_extra()
-    from gebus.ledger.process import run_witness, witness_directory  # noqa: PLC0415 - needs the extra
+    from gebus.ledger.process import run_witness, witness_directory
 
     _log_to_stderr()
     run_witness(directory or witness_directory(), name, port, ledger)
@@ -103,7 +103,7 @@ def keys(
 ) -> None:
     """Print the public keys of this home's ledger and witness, which are made if needed."""
     _require_extra()
-    from gebus.ledger import process  # noqa: PLC0415 - needs the extra
+    from gebus.ledger import process
 
     signer = process.witness_signer(process.witness_directory(), "gebus-witness")
     if for_ledger:
@@ -153,8 +153,8 @@ def prove(
     The ledger is asked by the record's digest; the record does not leave this machine.
     """
     _require_extra()
-    from gebus.ledger import verify_evidence  # noqa: PLC0415 - needs the extra
-    from gebus.ledger.client import LedgerClient  # noqa: PLC0415 - needs the extra
+    from gebus.ledger import verify_evidence
+    from gebus.ledger.client import LedgerClient
 
     asked = _receipt(receipt, line)
     ledger = _ledger_key(key)
@@ -178,7 +178,7 @@ def watch(
     Exit status 1 as soon as one does not continue what was seen: the ledger was rolled back or forked.
     """
     _require_extra()
-    from gebus.ledger.client import LedgerClient  # noqa: PLC0415 - needs the extra
+    from gebus.ledger.client import LedgerClient
 
     pause, last, shown = threading.Event(), None, 0
     with LedgerClient(url, _ledger_key(key), [_key(text, "--witness") for text in witness]) as client:
@@ -220,10 +220,10 @@ def subject(
 
 
 def _subject(entity: str, feed: str | None, most: int) -> list[dict[str, Any]]:
-    from gebus.ledger.files import Directory  # noqa: PLC0415 - needs the extra
-    from gebus.ledger.index import Index  # noqa: PLC0415 - needs the extra
-    from gebus.ledger.process import ledger_directory  # noqa: PLC0415 - needs the extra
-    from gebus.ledger.tiles import TiledTree  # noqa: PLC0415 - needs the extra
+    from gebus.ledger.files import Directory
+    from gebus.ledger.index import Index
+    from gebus.ledger.process import ledger_directory
+    from gebus.ledger.tiles import TiledTree
 
     index = Index(ledger_directory(), read_only=True)
     try:
@@ -249,10 +249,10 @@ def _subject(entity: str, feed: str | None, most: int) -> list[dict[str, Any]]:
 
 
 def _audited(key: VerifierKey, witnesses: list[VerifierKey], seen: Path | None) -> Report:
-    from gebus.ledger.audit import audit  # noqa: PLC0415 - needs the extra
-    from gebus.ledger.files import Directory  # noqa: PLC0415 - needs the extra
-    from gebus.ledger.heads import committed_leaves, kept_heads  # noqa: PLC0415 - needs the extra
-    from gebus.ledger.process import ledger_directory  # noqa: PLC0415 - needs the extra
+    from gebus.ledger.audit import audit
+    from gebus.ledger.files import Directory
+    from gebus.ledger.heads import committed_leaves, kept_heads
+    from gebus.ledger.process import ledger_directory
 
     connection = Connection.load(LEDGER_PRINCIPAL)
     heads = kept_heads(connection, key, seen)
@@ -261,8 +261,8 @@ def _audited(key: VerifierKey, witnesses: list[VerifierKey], seen: Path | None) 
 
 
 def _ledger_key(text: str | None) -> VerifierKey:
-    from gebus.ledger import process  # noqa: PLC0415 - needs the extra
-    from gebus.ledger.notes import LEDGER_KEY, parse_key  # noqa: PLC0415 - needs the extra
+    from gebus.ledger import process
+    from gebus.ledger.notes import LEDGER_KEY, parse_key
 
     found = parse_key(text, LEDGER_KEY, "--key") if text else process.known_key(process.ledger_directory(), LEDGER_KEY)
     if found is None:
@@ -274,7 +274,7 @@ def _ledger_key(text: str | None) -> VerifierKey:
 
 
 def _key(text: str, what: str) -> VerifierKey:
-    from gebus.ledger.notes import WITNESS_KEY, parse_key  # noqa: PLC0415 - needs the extra
+    from gebus.ledger.notes import WITNESS_KEY, parse_key
 
     return parse_key(text, WITNESS_KEY, what)
 

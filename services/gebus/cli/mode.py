@@ -89,7 +89,7 @@ def list_command(*, root: CatalogueOption = Path("schemas"), as_json: AsJson = F
 def report_command(mode: IdArgument, *, root: CatalogueOption = Path("schemas"), as_json: AsJson = False) -> None:
     """List what was delivered under a mode, from the leaves of the ledger: each feed, grant and transaction."""
     with desk(root) as at:
-        from gebus.control import report  # noqa: PLC0415 - needs the extra
+        from gebus.control import report
 
         known = at.grants.log.read()
         if mode not in known.modes:
@@ -111,7 +111,7 @@ def report_command(mode: IdArgument, *, root: CatalogueOption = Path("schemas"),
 
 
 def _modes(at: Desk) -> Modes:
-    from gebus.control.modes import Modes  # noqa: PLC0415 - needs the extra
+    from gebus.control.modes import Modes
 
     return Modes(at.grants.log, at.catalogue)
 

@@ -54,7 +54,7 @@ def reset_offsets_command(
     it. Without --to it shows where the lanes stand.
     """
     require_extra()
-    from gebus.lanes.offsets import meaning, moves, target  # noqa: PLC0415 - needs the extra
+    from gebus.lanes.offsets import meaning, moves, target
 
     chosen = target(what, plan.lanes(load(root)))
     with Admin(Connection.load(ADMIN)) as admin:

@@ -40,7 +40,7 @@ def add_command(
     authenticates them: whoever owns the home on this machine can act as each person of it.
     """
     require_extra()
-    from gebus.control.persons import Persons  # noqa: PLC0415 - needs the extra
+    from gebus.control.persons import Persons
 
     name, _, party = person.partition("@")
     parties = load(root).parties
@@ -60,7 +60,7 @@ def add_command(
 def remove_command(person: IdArgument) -> None:
     """Let a person act no more. What they did stays."""
     require_extra()
-    from gebus.control.persons import Persons  # noqa: PLC0415 - needs the extra
+    from gebus.control.persons import Persons
 
     Persons(stack_home()).remove(person)
     typer.echo(f"{person} is no person of this home any more")
@@ -69,7 +69,7 @@ def remove_command(person: IdArgument) -> None:
 def list_command() -> None:
     """Show who may act, and as what."""
     require_extra()
-    from gebus.control.persons import Persons  # noqa: PLC0415 - needs the extra
+    from gebus.control.persons import Persons
 
     for person in Persons(stack_home()).all():
         typer.echo(f"{person.id}  {', '.join(sorted(person.roles))}")

@@ -80,8 +80,8 @@ def cases_command(
     *,
     root: CatalogueOption = Path("schemas"),
 ) -> None:
-    from gebus.testing.cases import run_cases  # noqa: PLC0415  (brings Kafka's client and CEL, which `check` never needs)
-    from gebus.testing.topology import open_kernel  # noqa: PLC0415
+    from gebus.testing.cases import run_cases
+    from gebus.testing.topology import open_kernel
 
     started = time.monotonic()
     catalogue = load(root)

@@ -38,7 +38,7 @@ def run_processor_command(
     standard error.
     """
     _require_extra()
-    from gebus.processors.process import ProcessorOptions, run_processor  # noqa: PLC0415 - needs the extra
+    from gebus.processors.process import ProcessorOptions, run_processor
 
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     for chatty in _CHATTY:

@@ -63,7 +63,7 @@ def replay_command(
     lists and deletes what replays wrote.
     """
     require_extra()
-    from gebus.cli._sandbox import Sandbox, compare  # noqa: PLC0415 - needs the extra
+    from gebus.cli._sandbox import Sandbox, compare
 
     if not _NAME.fullmatch(into):
         raise typer.BadParameter(
@@ -88,8 +88,8 @@ def _write(
     lane: LanePlan, feed: FeedPlan, consumer: Consumer, sandbox: Sandbox, *, from_ms: int | None, keep: bool
 ) -> tuple[int, Records]:
     """Replay into the sandbox; how many records that were, and if wanted which."""
-    from gebus.cli._sandbox import Records  # noqa: PLC0415 - needs the extra
-    from gebus.lanes.replay import Span, replay, unlimited  # noqa: PLC0415 - needs the extra
+    from gebus.cli._sandbox import Records
+    from gebus.lanes.replay import Span, replay, unlimited
 
     count, kept = 0, Records()
     with _kernel(unlimited(lane)) as kernel:
@@ -124,15 +124,15 @@ def _find(feed: str, plans: Sequence[LanePlan]) -> tuple[LanePlan, FeedPlan]:
 @contextmanager
 def _kernel(lane: LanePlan) -> Iterator[Kernel]:
     """The lane as its workers have it: the same schemas, and the same keys of tokens."""
-    from gebus_kernel import Kernel  # noqa: PLC0415 - needs the extra
+    from gebus_kernel import Kernel
 
-    from gebus.kafka.registry import Registry  # noqa: PLC0415 - needs the extra
-    from gebus.lanes.kernels import Kernels  # noqa: PLC0415 - needs the extra
-    from gebus.lanes.places import Lanes  # noqa: PLC0415 - needs the extra
-    from gebus.lanes.ports import SystemClock  # noqa: PLC0415 - needs the extra
-    from gebus.lanes.schemas import WriterSchemas  # noqa: PLC0415 - needs the extra
-    from gebus.lanes.settings import LaneSettings  # noqa: PLC0415 - needs the extra
-    from gebus.lanes.token_keys import master_secret  # noqa: PLC0415 - needs the extra
+    from gebus.kafka.registry import Registry
+    from gebus.lanes.kernels import Kernels
+    from gebus.lanes.places import Lanes
+    from gebus.lanes.ports import SystemClock
+    from gebus.lanes.schemas import WriterSchemas
+    from gebus.lanes.settings import LaneSettings
+    from gebus.lanes.token_keys import master_secret
 
     lanes = Lanes([lane])
     with Registry(Connection.load(ADMIN)) as registry:
@@ -146,7 +146,7 @@ def _kernel(lane: LanePlan) -> Iterator[Kernel]:
 
 def _is_ordered(lane: LanePlan, plans: Sequence[LanePlan]) -> bool:
     """Whether the live lane's records of a key have one order."""
-    from gebus.lanes.places import Lanes  # noqa: PLC0415 - needs the extra
+    from gebus.lanes.places import Lanes
 
     ordered = Lanes(plans).ordered_topics
     return any(topic in ordered for one in lane.inputs for topic in one.topics)
@@ -154,9 +154,9 @@ def _is_ordered(lane: LanePlan, plans: Sequence[LanePlan]) -> bool:
 
 def _live(consumer: Consumer, feed: FeedPlan, from_ms: int | None) -> Records:
     """What the live feed holds that was delivered since."""
-    from gebus.cli._sandbox import Records  # noqa: PLC0415 - needs the extra
-    from gebus.lanes.log import read_to_end  # noqa: PLC0415 - needs the extra
-    from gebus.lanes.places import Place  # noqa: PLC0415 - needs the extra
+    from gebus.cli._sandbox import Records
+    from gebus.lanes.log import read_to_end
+    from gebus.lanes.places import Place
 
     found = Records()
     for message in read_to_end(consumer, [Place(feed.topic, number) for number in range(feed.partitions)]):

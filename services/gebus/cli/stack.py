@@ -50,7 +50,7 @@ def up(
     are below GEBUS_HOME (.gebus); programs are fetched once into GEBUS_CACHE (~/.cache/gebus) and verified.
     """
     _require_extra()
-    from gebus.stack import artifacts, layout, stack  # noqa: PLC0415 - needs the extra
+    from gebus.stack import artifacts, layout, stack
 
     signal.signal(signal.SIGTERM, _leave)
     with Shown.on(Console(stderr=True)) as report:
@@ -61,7 +61,7 @@ def up(
 def down() -> None:
     """Stop Kafka and the schema registry of GEBUS_HOME. Data and secrets stay."""
     _require_extra()
-    from gebus.stack import stack  # noqa: PLC0415 - needs the extra
+    from gebus.stack import stack
 
     with Shown.on(Console(stderr=True)) as report:
         stopped = stack.down(stack_home(), report)
@@ -71,7 +71,7 @@ def down() -> None:
 def status(*, as_json: Annotated[bool, typer.Option("--json", help="As JSON, for machines.")] = False) -> None:
     """Show what runs and whether it answers; exit status 1 if not all of it does."""
     _require_extra()
-    from gebus.stack import stack  # noqa: PLC0415 - needs the extra
+    from gebus.stack import stack
 
     found = stack.status(stack_home())
     if as_json:
@@ -94,7 +94,7 @@ def secrets(
     What exists stays as it is, but for a certificate that ends within 30 days.
     """
     _require_extra()
-    from gebus.stack import deployment, layout  # noqa: PLC0415 - needs the extra
+    from gebus.stack import deployment, layout
 
     deployment.make_secrets(layout.Layout(home.absolute()), bootstrap, registry, host, datetime.now(UTC))
     typer.echo(f"secrets are in {home / 'secrets'}, for their owner's eyes only")

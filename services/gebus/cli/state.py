@@ -41,9 +41,9 @@ def state_command(
     run or not, and takes as long as such a start without a snapshot.
     """
     require_extra()
-    from gebus_kernel import Kernel  # noqa: PLC0415 - needs the extra
+    from gebus_kernel import Kernel
 
-    from gebus.lanes.holdings import read_holdings  # noqa: PLC0415 - needs the extra
+    from gebus.lanes.holdings import read_holdings
 
     plans = _of(feed, plan.lanes(load(root)))
     with reader("state") as consumer:

@@ -186,10 +186,10 @@ def main() -> None:
         state_spent += time.process_time() - begin
     entries = sum(row[3] for row in kernel.state_size())
     size = sum(row[4] for row in kernel.state_size())
-    print(f"{events} events, {delivered} delivered, {options.matches}, batches of {options.batch}")  # noqa: T201
-    print(f"step {spent / events * 1e9:.0f} ns an event, {events / spent:,.0f} events/s")  # noqa: T201
-    print(f"state and commit {state_spent / events * 1e9:.0f} ns, {written / events:.0f} bytes an event")  # noqa: T201
-    print(f"{entries} entries, {size / entries:.0f} bytes an entry")  # noqa: T201
+    print(f"{events} events, {delivered} delivered, {options.matches}, batches of {options.batch}")
+    print(f"step {spent / events * 1e9:.0f} ns an event, {events / spent:,.0f} events/s")
+    print(f"state and commit {state_spent / events * 1e9:.0f} ns, {written / events:.0f} bytes an event")
+    print(f"{entries} entries, {size / entries:.0f} bytes an entry")
 
 
 if __name__ == "__main__":

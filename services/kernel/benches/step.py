@@ -196,13 +196,13 @@ def main() -> None:
                 spill_spent += time.process_time() - begin
     entries = sum(row[3] for row in kernel.state_size())
     size = sum(row[4] for row in kernel.state_size())
-    print(f"{events} events, {delivered} delivered, batches of {options.batch}")  # noqa: T201 - a program's output
-    print(f"step {spent / events * 1e9:.0f} ns an event, {events / spent:,.0f} events/s")  # noqa: T201
-    print(f"state and commit {state_spent / events * 1e9:.0f} ns an event")  # noqa: T201
-    print(f"{entries} keys, {size / entries:.1f} bytes a key")  # noqa: T201
+    print(f"{events} events, {delivered} delivered, batches of {options.batch}")
+    print(f"step {spent / events * 1e9:.0f} ns an event, {events / spent:,.0f} events/s")
+    print(f"state and commit {state_spent / events * 1e9:.0f} ns an event")
+    print(f"{entries} keys, {size / entries:.1f} bytes a key")
     if options.memory:
         disk = sum(row[3] for row in kernel.spilt())
-        print(f"spill {spill_spent / events * 1e9:.0f} ns an event, {disk} bytes on the disk")  # noqa: T201
+        print(f"spill {spill_spent / events * 1e9:.0f} ns an event, {disk} bytes on the disk")
 
 
 if __name__ == "__main__":
